@@ -1,0 +1,93 @@
+"""The verbs of consent. Each appends a :class:`ConsentEvent` and updates what is derived from it, together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+
+from massmail_plugin.recipients.models import EVERYTHING, ConsentEvent, EmailAddress, ListOptOut
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What somebody opts in to or out of: one target list, or everything."""
+
+    key: str = EVERYTHING
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a wish reached us, with the proof."""
+
+    method: str
+    reason: str = ""
+    actor: AbstractBaseUser | None = None
+    proof: dict[str, Any] = field(default_factory=dict)
+
+
+def opt_out(address: EmailAddress, scopes: Iterable[Scope], how: How) -> None:
+    """Opt ``address`` out of each scope. Doing it twice is harmless and is recorded twice."""
+    now = timezone.now()
+    with transaction.atomic():
+        for scope in scopes:
+            _append(address, ConsentEvent.Kind.OPT_OUT, how, scope)
+            if scope.key == EVERYTHING:
+                EmailAddress.objects.filter(pk=address.pk, opted_out_since=None).update(opted_out_since=now)
+            else:
+                ListOptOut.objects.get_or_create(address=address, scope=scope.key, defaults={"since": now})
+
+
+def opt_in(address: EmailAddress, scopes: Iterable[Scope], how: How) -> None:
+    """Take the opt-outs of ``address`` from these scopes back. Others stay."""
+    with transaction.atomic():
+        for scope in scopes:
+            _append(address, ConsentEvent.Kind.OPT_IN, how, scope)
+            if scope.key == EVERYTHING:
+                EmailAddress.objects.filter(pk=address.pk).update(opted_out_since=None)
+            else:
+                ListOptOut.objects.filter(address=address, scope=scope.key).delete()
+
+
+def mark_invalid(address: EmailAddress, how: How) -> None:
+    """Record a hard bounce: nothing is mailed to this address until :func:`mark_valid`."""
+    with transaction.atomic():
+        _append(address, ConsentEvent.Kind.INVALID, how)
+        EmailAddress.objects.filter(pk=address.pk, invalid_since=None).update(
+            invalid_since=timezone.now(), invalid_reason=how.reason[:500]
+        )
+
+
+def mark_valid(address: EmailAddress, how: How) -> None:
+    """A person says that the mailbox works again."""
+    with transaction.atomic():
+        _append(address, ConsentEvent.Kind.VALID, how)
+        EmailAddress.objects.filter(pk=address.pk).update(invalid_since=None, invalid_reason="")
+
+
+def record_complaint(address: EmailAddress, how: How) -> None:
+    """Record a spam complaint, which opts the address out of everything."""
+    now = timezone.now()
+    with transaction.atomic():
+        _append(address, ConsentEvent.Kind.COMPLAINED, how)
+        EmailAddress.objects.filter(pk=address.pk, complained_since=None).update(complained_since=now)
+        EmailAddress.objects.filter(pk=address.pk, opted_out_since=None).update(opted_out_since=now)
+
+
+def _append(address: EmailAddress, kind: str, how: How, scope: Scope = Scope()) -> None:  # noqa: B008
+    ConsentEvent.objects.create(
+        address=address,
+        kind=kind,
+        scope=scope.key,
+        scope_label=scope.label[:255],
+        method=how.method,
+        at=timezone.now(),
+        actor=how.actor,
+        reason=how.reason[:500],
+        proof=how.proof,
+    )

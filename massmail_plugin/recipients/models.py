@@ -1,0 +1,108 @@
+"""Addresses and what their people have said. Consent hangs on the address, never on the record."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+#: The scope of a consent event that concerns every mail, and not one target list.
+EVERYTHING = ""
+
+
+class EmailAddress(models.Model):
+    """One row per normalised address. Changed only by the verbs in ``recipients.consent``."""
+
+    key = models.CharField(
+        _("address"), max_length=254, unique=True, help_text=_("Lower case, the domain in ASCII.")
+    )
+    invalid_since = models.DateTimeField(
+        _("invalid since"), null=True, blank=True, help_text=_("A hard bounce said that this mailbox does not exist.")
+    )
+    invalid_reason = models.CharField(_("why it is invalid"), max_length=500, blank=True)
+    opted_out_since = models.DateTimeField(
+        _("opted out since"), null=True, blank=True, help_text=_("The person wants no mailing at all.")
+    )
+    complained_since = models.DateTimeField(
+        _("complained since"), null=True, blank=True, help_text=_("The person reported a mail as spam.")
+    )
+    created_at = models.DateTimeField(_("first seen"), auto_now_add=True)
+
+    add_to_reference_index = False
+
+    class Meta:
+        verbose_name = _("e-mail address")
+        verbose_name_plural = _("e-mail addresses")
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def is_mailable(self) -> bool:
+        """Whether mailings may go to this address at all; list opt-outs come on top."""
+        return not (self.invalid_since or self.opted_out_since or self.complained_since)
+
+
+class ListOptOut(models.Model):
+    """A current opt-out from one target list. Derived from :class:`ConsentEvent`, kept for fast questions."""
+
+    address = models.ForeignKey(EmailAddress, on_delete=models.CASCADE, related_name="list_opt_outs")
+    #: Names the list without a foreign key: consent outlives the list.
+    scope = models.CharField(max_length=80)
+    since = models.DateTimeField()
+
+    add_to_reference_index = False
+
+    class Meta:
+        verbose_name = _("opt-out from a list")
+        verbose_name_plural = _("opt-outs from lists")
+        constraints = [
+            models.UniqueConstraint(fields=["scope", "address"], name="massmail_one_opt_out_per_list"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address_id} {self.scope}"
+
+
+class ConsentEvent(models.Model):
+    """What was said, by whom, how and when. Append-only: the truth that current consent is derived from."""
+
+    class Kind(models.TextChoices):
+        OPT_IN = "opt_in", _("opted in")
+        OPT_OUT = "opt_out", _("opted out")
+        COMPLAINED = "complained", _("reported as spam")
+        INVALID = "invalid", _("bounced: the mailbox does not exist")
+        VALID = "valid", _("marked as valid again")
+
+    class Method(models.TextChoices):
+        LINK = "link", _("link in a mail")
+        ONE_CLICK = "one_click", _("one-click button of the mail program")
+        UNDO = "undo", _("undo on the opt-out page")
+        PROVIDER = "provider", _("reported by the e-mail provider")
+        OPERATOR = "operator", _("a person in the admin")
+        IMPORT = "import", _("import")
+
+    address = models.ForeignKey(EmailAddress, on_delete=models.PROTECT, related_name="consent_events")
+    kind = models.CharField(_("what"), max_length=16, choices=Kind.choices)
+    scope = models.CharField(_("of what"), max_length=80, blank=True, default=EVERYTHING)
+    #: The list's title at that time: the list may be gone when somebody asks.
+    scope_label = models.CharField(_("list"), max_length=255, blank=True)
+    method = models.CharField(_("how"), max_length=16, choices=Method.choices)
+    at = models.DateTimeField(_("when"), db_index=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("by")
+    )
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    #: Evidence: delivery, IP address, user agent, provider's event.
+    proof = models.JSONField(_("proof"), default=dict, blank=True)
+
+    add_to_reference_index = False
+
+    class Meta:
+        verbose_name = _("consent event")
+        verbose_name_plural = _("consent events")
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.scope_label}".strip()
