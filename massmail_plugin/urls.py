@@ -1,0 +1,6 @@
+"""Everything public: ``path("mail/", include("massmail_plugin.urls"))``."""
+
+from django.urls import URLPattern
+
+app_name = "massmail"
+urlpatterns: list[URLPattern] = []
