@@ -138,6 +138,7 @@ WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.databa
 
 # The sandbox's own notifications (Wagtail's, the password reset) go to its inbox, too.
 SMTP_PORT = int(os.environ.get("MASSMAIL_SANDBOX_SMTP_PORT", "2525"))
+MAILDIR = VAR / "mail"
 EMAIL_HOST = "127.0.0.1"
 EMAIL_PORT = SMTP_PORT
 DEFAULT_FROM_EMAIL = "Sandbox CRM <crm@sandbox.example>"

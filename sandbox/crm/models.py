@@ -8,9 +8,11 @@ from django.utils import timezone
 LANGUAGES = [("en", "English"), ("de", "German"), ("fr", "French"), ("ar", "Arabic"), ("ja", "Japanese")]
 
 
-class Owned(models.Model):
+class Record(models.Model):
     """A record that a salesperson looks after, for a department."""
 
+    # Tells imported records from those made by hand, so that an import can run again.
+    import_key = models.CharField(max_length=20, unique=True, null=True, blank=True, editable=False)
     assigned_to = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="%(class)ss"
     )
@@ -22,7 +24,7 @@ class Owned(models.Model):
         abstract = True
 
 
-class Account(Owned):
+class Account(Record):
     """A company."""
 
     name = models.CharField(max_length=255)
@@ -43,7 +45,7 @@ class Account(Owned):
         return self.name
 
 
-class Person(Owned):
+class Person(Record):
     """What contacts and leads have in common."""
 
     title = models.CharField(max_length=40, blank=True)
@@ -93,7 +95,7 @@ class Lead(Person):
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.NEW)
 
 
-class Ticket(Owned):
+class Ticket(Record):
     """A question to the helpdesk, from a contact or from somebody we only know the address of."""
 
     class Status(models.TextChoices):

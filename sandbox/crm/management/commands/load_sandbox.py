@@ -1,0 +1,15 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from sandbox.crm.people import load_people
+from sandbox.crm.staff import load_staff
+
+
+class Command(BaseCommand):
+    help = "Fills the sandbox with people to mail. May run again: it adds what is missing and changes nothing else."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        created = load_people(load_staff())
+        for kind, number in created.items():
+            self.stdout.write(f"{number} {kind} added")

@@ -1,0 +1,68 @@
+"""Who works with the CRM: users, departments, and what they may do."""
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser, Group, Permission
+from django.db.models import QuerySet
+from wagtail.models import Collection, GroupCollectionPermission
+
+from sandbox.crm.people import Owner
+
+EDITORS = "Mail editors"
+SALESPEOPLE = (("nora", "Nora", "Nolan", "Sales"), ("tom", "Tom", "Taylor", "Support"))
+
+
+def load_staff() -> list[Owner]:
+    """Create the users and groups that are missing. Return the salespeople, who look after records."""
+    _user("admin", "Ada", "Admin", is_superuser=True)
+    editors = _group(EDITORS)
+    editors.permissions.add(*_editors_permissions())
+    _allow_images(editors)
+    _user("editor", "Edith", "Editor").groups.add(editors)
+    return [_salesperson(*person, editors) for person in SALESPEOPLE]
+
+
+def _salesperson(username: str, first_name: str, last_name: str, department: str, editors: Group) -> Owner:
+    user, group = _user(username, first_name, last_name), _group(department)
+    user.groups.add(group, editors)
+    return Owner(user, group)
+
+
+def _user(username: str, first_name: str, last_name: str, *, is_superuser: bool = False) -> AbstractBaseUser:
+    """Return the user with this name; a new one gets the name as password, a known one keeps its own."""
+    user, created = get_user_model().objects.get_or_create(
+        username=username,
+        defaults={
+            "first_name": first_name,
+            "last_name": last_name,
+            "email": f"{username}@sandbox.example",
+            "is_staff": is_superuser,
+            "is_superuser": is_superuser,
+        },
+    )
+    if created:
+        user.set_password(username)
+        user.save()
+    return user
+
+
+def _group(name: str) -> Group:
+    return Group.objects.get_or_create(name=name)[0]
+
+
+def _allow_images(group: Group) -> None:
+    """Images are granted per collection, and not like other models."""
+    images = Permission.objects.filter(codename__in=["add_image", "change_image", "choose_image"])
+    for permission in images.filter(content_type__app_label="wagtailimages"):
+        GroupCollectionPermission.objects.get_or_create(
+            group=group, collection=Collection.get_first_root_node(), permission=permission
+        )
+
+
+def _editors_permissions() -> QuerySet[Permission]:
+    """Editors mail whom they want, but delete nothing, and only look at the CRM."""
+    permissions = Permission.objects.all()
+    return (
+        permissions.filter(content_type__app_label="massmail_plugin").exclude(codename__startswith="delete_")
+        | permissions.filter(content_type__app_label="crm", codename__startswith="view_")
+        | permissions.filter(content_type__app_label="wagtailadmin", codename="access_admin")
+    )
