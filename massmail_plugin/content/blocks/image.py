@@ -1,0 +1,43 @@
+"""An image in a mail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from wagtail import blocks
+from wagtail.blocks.struct_block import StructBlockValidationError
+from wagtail.images.blocks import ImageChooserBlock
+
+from massmail_plugin.content.blocks.base import Alignment, LinkBlock, MailBlock
+
+
+class ImageBlock(MailBlock, blocks.StructBlock):
+    image = ImageChooserBlock(label=_("Image"))
+    alt = blocks.CharBlock(
+        label=_("Text instead of the image"),
+        required=False,
+        max_length=255,
+        help_text=_("Read aloud, and shown while images are blocked."),
+    )
+    decorative = blocks.BooleanBlock(
+        label=_("Only decoration"),
+        required=False,
+        help_text=_("The mail says everything without this image."),
+    )
+    link = LinkBlock(required=False)
+    alignment = Alignment(default="center")
+
+    class Meta:
+        icon = "image"
+        label = _("Image")
+        description = _("A picture from the image library.")
+        template = "massmail_plugin/content/blocks/image.mjml"
+
+    def clean(self, value: Any) -> Any:
+        cleaned = super().clean(value)
+        if not cleaned["alt"].strip() and not cleaned["decorative"]:
+            message = _("Say what the image shows, or tick “Only decoration”.")
+            raise StructBlockValidationError({"alt": ValidationError(message, code="alt")})
+        return cleaned

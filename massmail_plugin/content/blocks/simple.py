@@ -1,0 +1,83 @@
+"""Blocks that stand in a column: heading, text, button, divider and spacer."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+from wagtail import blocks
+
+from massmail_plugin.content.blocks.base import Alignment, LinkBlock, MailBlock
+
+#: What mail programs render alike everywhere.
+RICH_TEXT_FEATURES = ["bold", "italic", "link", "ol", "ul"]
+
+
+class HeadingBlock(MailBlock, blocks.StructBlock):
+    text = blocks.CharBlock(label=_("Heading"), max_length=255)
+    level = blocks.ChoiceBlock(
+        label=_("Size"), choices=[("1", _("Large")), ("2", _("Medium")), ("3", _("Small"))], default="1"
+    )
+    alignment = Alignment()
+
+    class Meta:
+        icon = "title"
+        label = _("Heading")
+        description = _("A title for the mail or for one of its parts.")
+        template = "massmail_plugin/content/blocks/heading.mjml"
+        preview_value = {"text": "Our new service is here", "level": "1", "alignment": "left"}
+
+
+class TextBlock(MailBlock, blocks.StructBlock):
+    text = blocks.RichTextBlock(
+        label=_("Text"),
+        features=RICH_TEXT_FEATURES,
+        help_text=_(
+            'Placeholders: {{ contact.first_name | default: "there" }}. To make words link to one, choose '
+            "“Anchor link” and type its name, for example unsubscribe_url."
+        ),
+    )
+    alignment = Alignment()
+
+    class Meta:
+        icon = "pilcrow"
+        label = _("Text")
+        description = _("Paragraphs and lists.")
+        template = "massmail_plugin/content/blocks/text.mjml"
+        preview_value = {
+            "text": "<p>You asked us for <b>faster answers</b>. Here is what has changed.</p>",
+            "alignment": "left",
+        }
+
+
+class ButtonBlock(MailBlock, blocks.StructBlock):
+    label = blocks.CharBlock(label=_("Label"), max_length=100)
+    link = LinkBlock()
+    alignment = Alignment()
+
+    class Meta:
+        icon = "link"
+        label = _("Button")
+        description = _("A link that nobody overlooks.")
+        template = "massmail_plugin/content/blocks/button.mjml"
+        preview_value = {"label": "Book a demo", "link": "https://example.com/", "alignment": "left"}
+
+
+class DividerBlock(MailBlock, blocks.StaticBlock):
+    class Meta:
+        icon = "minus"
+        label = _("Divider")
+        description = _("A thin line between two parts.")
+        template = "massmail_plugin/content/blocks/divider.mjml"
+        admin_text = _("A thin line.")
+
+
+class SpacerBlock(MailBlock, blocks.StructBlock):
+    height = blocks.ChoiceBlock(
+        label=_("Height"), choices=[("8", _("Small")), ("24", _("Medium")), ("48", _("Large"))], default="24"
+    )
+
+    class Meta:
+        icon = "placeholder"
+        label = _("Spacer")
+        description = _("Empty room between two parts.")
+        template = "massmail_plugin/content/blocks/spacer.mjml"
+        preview_value = {"height": "24"}

@@ -1,0 +1,100 @@
+"""A mail that is compiled once and personalised many times."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from massmail_plugin.content import language
+from massmail_plugin.content.headers import clean_header
+
+#: Characters of one merged value that are used; more is a fault in the host's data.
+VALUE_LIMIT = 5000
+_NOT_FOR_MAIL = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\ud800-\\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledContent:
+    """Subject, HTML and text as sources in the merge language, frozen for one run."""
+
+    subject: str
+    html: str
+    text: str
+    #: Destinations of tracked links; the HTML holds ``{{ links[0] }}``, ``{{ links[1] }}``, ...
+    links: tuple[str, ...] = ()
+    #: Names of the campaign's tracking URLs that the mail uses, ``{{ tracking.<slug> }}``.
+    tracking_slugs: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> CompiledContent:
+        data = json.loads(text)
+        return cls(
+            subject=data["subject"],
+            html=data["html"],
+            text=data["text"],
+            links=tuple(data["links"]),
+            tracking_slugs=tuple(data["tracking_slugs"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedMail:
+    """One person's mail. The subject is one clean header line."""
+
+    subject: str
+    html: str
+    text: str
+
+
+class RenderFailed(Exception):
+    """The mail cannot be made for this person; the others are not concerned."""
+
+
+class Renderer:
+    """Renders one compiled content for any number of recipients.
+
+    Variables: ``contact`` (``RecipientType.merge_values``), ``unsubscribe_url``, ``view_url``, ``open_url``,
+    ``links`` (one URL per tracked link), ``tracking`` (URL per slug), ``sender`` and ``campaign``
+    (dictionaries), ``today`` (a date; today in the current time zone if left out).
+    """
+
+    def __init__(self, content: CompiledContent) -> None:
+        self._subject = language.parse(content.subject, escape=False)
+        self._html = language.parse(content.html, escape=True)
+        self._text = language.parse(content.text, escape=False)
+
+    def render(self, variables: Mapping[str, Any]) -> RenderedMail:
+        """Return the mail for one recipient. Raises :class:`RenderFailed`."""
+        values = {"today": timezone.localdate(), **variables}
+        for name in ("contact", "sender", "campaign"):
+            values[name] = _clean(values.get(name) or {})
+        try:
+            return RenderedMail(
+                subject=clean_header(self._subject.render(values)),
+                html=self._html.render(values),
+                text=self._text.render(values),
+            )
+        except (language.LiquidError, ValueError, TypeError, ArithmeticError) as error:
+            raise RenderFailed(str(error)) from error
+
+
+def _clean(value: Any) -> Any:
+    """Make a host's value fit for a mail: plain text without control characters, local times, bounded length."""
+    if isinstance(value, Mapping):
+        return {str(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value[:100]]
+    if isinstance(value, dt.datetime):
+        return timezone.localtime(value) if timezone.is_aware(value) else value
+    if value is None or isinstance(value, bool | int | float | dt.date):
+        return value
+    return _NOT_FOR_MAIL.sub(" ", str(value)[:VALUE_LIMIT])
