@@ -27,9 +27,7 @@ IRELAND = Region(
     _words(
         "Aoife Brendan Ciara Declan Eimear Fionn Gráinne Hugh Isla Jack Keira Liam Maeve Niall Orla Pádraig"
     ),
-    _words(
-        "Byrne Carroll Doyle Fitzgerald Gallagher Healy Kavanagh Lynch Murphy Nolan O'Brien O'Neill Quinn Ryan"
-    ),
+    _words("Byrne Carroll Doyle Fitzgerald Gallagher Healy Kavanagh Lynch Murphy O'Brien O'Neill Quinn Ryan"),
 )
 REGIONS = (
     IRELAND,
@@ -38,23 +36,17 @@ REGIONS = (
         "America/Toronto",
         "Canada",
         ("Toronto", "Halifax", "Victoria"),
-        _words(
-            "Amelia Benjamin Chloe Dylan Evelyn Gavin Hazel Isaac Jasmine Kyle Lucas Morgan Nathan Owen Priya Ravi"
-        ),
-        _words(
-            "Anderson Bennett Campbell Douglas Edwards Fraser Grant Harris Kaur MacLeod Patel Reid Singh Taylor"
-        ),
+        _words("Amelia Benjamin Chloe Evelyn Gavin Hazel Jasmine Kyle Lucas Morgan Nathan Priya Ravi"),
+        _words("Anderson Bennett Campbell Douglas Edwards Fraser Grant Kaur MacLeod Patel Reid Singh Taylor"),
     ),
     Region(
         "de",
         "Europe/Berlin",
         "Germany",
         ("Berlin", "Hamburg", "Köln"),
+        _words("Anke Björn Carla Emil Frieda Günther Hannah Ingo Käthe Jürgen Mareike Nils Ömer Petra"),
         _words(
-            "Anke Björn Carla Dörte Emil Frieda Günther Hannah Ingo Jürgen Käthe Lukas Mareike Nils Ömer Petra"
-        ),
-        _words(
-            "Bauer Çelik Dreßler Fischer Groß Hoffmann Jäger Köhler Lehmann Müller Neumann Schäfer Weiß Zimmermann"
+            "Bauer Çelik Dreßler Fischer Groß Hoffmann Jäger Köhler Müller Neumann Schäfer Weiß Zimmermann"
         ),
     ),
     Region(
@@ -63,11 +55,9 @@ REGIONS = (
         "France",
         ("Paris", "Lyon", "Nîmes"),
         _words(
-            "Amélie Baptiste Céline Damien Élodie François Gaëlle Hugo Inès Jérôme Léa Mathéo Noémie Océane Rémi"
+            "Amélie Baptiste Céline Damien Élodie François Gaëlle Hugo Inès Jérôme Léa Mathéo Noémie Rémi"
         ),
-        _words(
-            "Bernard Chevalier Delacroix Dubois Fournier Guérin Lefèvre Marchand Moreau Pélissier Rousseau Vidal"
-        ),
+        _words("Bernard Chevalier Delacroix Dubois Fournier Guérin Lefèvre Marchand Moreau Pélissier Vidal"),
     ),
     Region(
         "en",
@@ -75,10 +65,10 @@ REGIONS = (
         "Poland",
         ("Kraków", "Łódź", "Gdańsk"),
         _words(
-            "Agnieszka Bartosz Celina Dawid Elżbieta Grzegorz Hanna Jacek Łucja Marek Paweł Róża Stanisław Żaneta"
+            "Agnieszka Bartosz Celina Elżbieta Grzegorz Hanna Jacek Łucja Marek Paweł Róża Stanisław Żaneta"
         ),
         _words(
-            "Dąbrowska Gołębiewski Jabłoński Kowalczyk Lewandowska Mazur Nowak Pawłowski Sikora Wójcik Zając Żak"
+            "Dąbrowska Gołębiewski Jabłoński Kowalczyk Lewandowska Mazur Nowak Pawłowski Wójcik Zając Żak"
         ),
     ),
     Region(

@@ -121,7 +121,8 @@ def _add_to_index(connection: sqlite3.Connection, path: Path) -> None:
     with path.open("rb") as file:
         headers = BytesHeaderParser(policy=policy.default).parse(file)
     connection.execute(
-        "INSERT OR IGNORE INTO mail (file, received_ns, recipients, sender, subject, size) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO mail (file, received_ns, recipients, sender, subject, size)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
         (
             path.name,
             int(path.name.partition(".")[0]),

@@ -50,7 +50,10 @@ async def serve(maildir: Maildir, host: str, port: int) -> None:
 
     def session() -> SMTP:
         return SMTP(
-            Handler(maildir), enable_SMTPUTF8=True, data_size_limit=MAX_MESSAGE_BYTES, hostname="inbox.sandbox.example"
+            Handler(maildir),
+            enable_SMTPUTF8=True,
+            data_size_limit=MAX_MESSAGE_BYTES,
+            hostname="inbox.sandbox.example",
         )
 
     server = await loop.create_server(session, host, port)

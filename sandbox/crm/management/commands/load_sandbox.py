@@ -7,7 +7,7 @@ from sandbox.crm.staff import load_staff
 
 
 class Command(BaseCommand):
-    help = "Fills the sandbox with people to mail. May run again: it adds what is missing and changes nothing else."
+    help = "Fills the sandbox with people to mail. May run again: it only adds what is missing."
 
     def handle(self, *args: Any, **options: Any) -> None:
         created = load_people(load_staff())
