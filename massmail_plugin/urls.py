@@ -1,6 +1,17 @@
-"""Everything public: ``path("mail/", include("massmail_plugin.urls"))``."""
+"""Everything public: mount it with ``path("mail/", include("massmail_plugin.urls"))``."""
 
-from django.urls import URLPattern
+from __future__ import annotations
+
+from django.urls import URLPattern, path
+
+from massmail_plugin.feedback import views
 
 app_name = "massmail"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    # Short paths: long lines in mails get broken, and each mail has many of them.
+    path("o/<str:token>/", views.opt_out, name="opt_out"),
+    path("u/<str:token>/", views.one_click, name="one_click"),
+    path("c/<str:token>/", views.click, name="click"),
+    path("p/<str:token>/", views.open_pixel, name="open"),
+    path("v/<str:token>/", views.view_in_browser, name="view"),
+]

@@ -7,8 +7,10 @@ import re
 import secrets
 
 _IN_TEXT = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-# In HTML a placeholder never spans a tag: "<b>{{ a</b> }}" is left alone and reported as broken.
-_IN_HTML = re.compile(r"\{\{[^<>]*?\}\}|\{%[^<>]*?%\}")
+# In rich text the editor may have put a tag inside: "{{ contact.<b>first_name</b> }}".
+_INLINE = r"(?:[^<>]|</?(?:a|b|em|i|span|strong)\b[^<>]*>)*?"
+_IN_HTML = re.compile(r"\{\{" + _INLINE + r"\}\}|\{%" + _INLINE + r"%\}")
+_TAG_PAIR = re.compile(r"<(\w+)[^<>]*>([^<]*)</\1>")
 # Draftail knows no links to placeholders, but it does know links to "#anchors", which mean nothing in a mail.
 _ANCHOR = re.compile(r'href="#((?:unsubscribe_url|view_url)|(?:contact|tracking)\.[\w.-]+)"')
 
@@ -22,33 +24,56 @@ class Placeholders:
         self._sources: list[str] = []
         self._token = re.compile(re.escape(self._prefix) + r"(\d+)x")
 
-    def protect(self, text: str) -> str:
-        """Return plain ``text`` (or MJML source) with tokens for its placeholders."""
-        return _IN_TEXT.sub(lambda match: self.add(match.group()), text)
-
-    def protect_html(self, markup: str) -> str:
-        """Return HTML with tokens for its placeholders, whose quotes may be HTML entities."""
-        markup = _ANCHOR.sub(lambda match: f'href="{self.add("{{ " + match[1] + " }}")}"', markup)
-        return _IN_HTML.sub(lambda match: self.add(html.unescape(match.group())), markup)
-
     def add(self, source: str) -> str:
         """Return a new token that stands for ``source``."""
         self._sources.append(source)
         return f"{self._prefix}{len(self._sources) - 1}x"
 
+    def protect(self, text: str) -> str:
+        """Return plain ``text`` (or MJML source) with tokens for its placeholders."""
+        return _IN_TEXT.sub(lambda found: self.add(found.group()), text)
+
+    def protect_html(self, markup: str) -> str:
+        """Return HTML with tokens for its placeholders, whose quotes may be HTML entities."""
+        markup = _ANCHOR.sub(lambda found: f'href="{self.add("{{ " + found[1] + " }}")}"', markup)
+        return _IN_HTML.sub(self._add_from_html, markup)
+
     def restore(self, text: str) -> str:
-        """Return ``text`` as a source of the merge language: tokens become placeholders, stray braces text."""
+        """Return ``text`` as a source of the merge language: tokens become placeholders, other braces text."""
         parts = self._token.split(text)
-        literals, numbers = parts[::2], parts[1::2]
-        sources = [self._sources[int(number)] for number in numbers] + [""]
-        return "".join(_literal(literal) + source for literal, source in zip(literals, sources, strict=True))
+        sources = [self._sources[int(number)] for number in parts[1::2]] + [""]
+        return "".join(_literal(text) + source for text, source in zip(parts[::2], sources, strict=True))
+
+    def unprotect(self, text: str) -> str:
+        """Return ``text`` as the editor wrote it."""
+        return self._token.sub(lambda found: self._sources[int(found[1])], text)
 
     def find(self, text: str) -> list[tuple[int, int, str]]:
         """Return (start, end, source) for each token in ``text``."""
-        return [
-            (found.start(), found.end(), self._sources[int(found[1])]) for found in self._token.finditer(text)
-        ]
+        return [(found.start(), found.end(), self._sources[int(found[1])]) for found in self._token.finditer(text)]
+
+    def source_offset(self, text: str, offset: int) -> int:
+        """Return where ``offset`` of a protected text was before it was protected."""
+        shift = 0
+        for start, end, source in self.find(text):
+            if end > offset:
+                return min(offset, start) + shift if start < offset else offset + shift
+            shift += len(source) - (end - start)
+        return offset + shift
+
+    def mentions(self, text: str, name: str) -> bool:
+        """Return whether a placeholder in the protected ``text`` names ``name``."""
+        return any(re.search(rf"\b{re.escape(name)}\b", source) for _start, _end, source in self.find(text))
+
+    def _add_from_html(self, found: re.Match[str]) -> str:
+        source, count = found.group(), 1
+        while count:
+            source, count = _TAG_PAIR.subn(r"\2", source)
+        # What is still a tag here begins or ends outside: left alone, and reported as a broken placeholder.
+        return found.group() if "<" in source else self.add(html.unescape(source))
 
 
 def _literal(text: str) -> str:
-    return text.replace("{{", '{{ "{{" }}').replace("{%", '{{ "{%" }}') if "{" in text else text
+    if "{{" not in text and "{%" not in text:
+        return text
+    return re.sub(r"\{[{%]", lambda found: '{{ "' + found.group() + '" }}', text)

@@ -1,0 +1,116 @@
+"""Ways out: the mail accounts and providers that mailings leave through."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from massmail_plugin.accounts.secrets import SecretField
+from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
+
+
+class SenderAccount(models.Model):
+    """An owner's way out: an SMTP server, or any Django or Anymail e-mail backend."""
+
+    class Kind(models.TextChoices):
+        SMTP = "smtp", _("SMTP server")
+        BACKEND = "backend", _("E-mail provider (Django or Anymail backend)")
+
+    class Security(models.TextChoices):
+        STARTTLS = "starttls", _("STARTTLS (usual for port 587)")
+        TLS = "tls", _("TLS (usual for port 465)")
+        NONE = "none", _("None (only for a server on your own machine or network)")
+
+    class State(models.TextChoices):
+        """Whether mailings may use the account."""
+
+        READY = "ready", _("ready")
+        #: Switched off by its owner.
+        OFF = "off", _("switched off")
+        #: Stopped by a fault of the account itself; starts again when somebody has mended it.
+        FAULTY = "faulty", _("stopped by a fault")
+
+    name = models.CharField(_("name"), max_length=100, help_text=_("For you and your colleagues, for example “Sales, Berlin”."))
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="massmail_accounts",
+        verbose_name=_("owner"),
+        help_text=_("Only mailings of this person leave through the account. Empty: everybody's mailings."),
+    )
+    from_name = models.CharField(_("From: name"), max_length=100, blank=True)
+    from_email = models.EmailField(_("From: address"))
+    reply_to = models.EmailField(_("Reply-To address"), blank=True, help_text=_("Empty: answers go to the From address."))
+    kind = models.CharField(_("sends through"), max_length=10, choices=Kind.choices, default=Kind.SMTP)
+
+    host = models.CharField(_("server"), max_length=255, blank=True, help_text=_("For example smtp.example.com"))
+    port = models.PositiveIntegerField(
+        _("port"), default=587, validators=[MinValueValidator(1), MaxValueValidator(65535)]
+    )
+    security = models.CharField(_("encryption"), max_length=10, choices=Security.choices, default=Security.STARTTLS)
+    username = models.CharField(_("user name"), max_length=255, blank=True)
+    password = SecretField(_("password"))
+
+    backend = models.CharField(
+        _("backend"),
+        max_length=200,
+        blank=True,
+        help_text=_("Dotted path, for example anymail.backends.mailgun.EmailBackend"),
+    )
+    #: A JSON object of keyword arguments (API keys...) for the backend, encrypted as a whole.
+    backend_options = SecretField(_("backend options"))
+
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.READY)
+    last_fault = models.TextField(_("last fault"), blank=True)
+    last_fault_at = models.DateTimeField(_("last fault at"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("sender account")
+        verbose_name_plural = _("sender accounts")
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.from_email}>"
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state == self.State.READY
+
+    @property
+    def sending_domain(self) -> str:
+        """The From address's domain in ASCII: Message-IDs are made on it."""
+        try:
+            return parse_address(self.from_email).envelope.rpartition("@")[2]
+        except MalformedAddress:
+            return "localhost"
+
+    def clean(self) -> None:
+        super().clean()
+        if self.kind == self.Kind.SMTP and not self.host:
+            raise ValidationError({"host": _("Enter the name of the server.")})
+        if self.kind == self.Kind.BACKEND and not self.backend:
+            raise ValidationError({"backend": _("Enter the dotted path of the backend.")})
+
+
+def accounts_for(owner_id: int | None) -> models.QuerySet[SenderAccount]:
+    """Return the accounts that are ready for the mailings of this owner: the owner's, else everybody's.
+
+    An owner's own account goes first: recipients should see the person whom they know.
+    """
+    ready = SenderAccount.objects.filter(state=SenderAccount.State.READY)
+    own = ready.filter(owner_id=owner_id) if owner_id is not None else ready.none()
+    return own if own.exists() else ready.filter(owner=None)
+
+
+def usable_by(user: Any) -> models.QuerySet[SenderAccount]:
+    """Return the accounts that ``user`` may send through, whatever their state."""
+    return SenderAccount.objects.filter(Q(owner=user) | Q(owner=None))

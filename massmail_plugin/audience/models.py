@@ -1,0 +1,99 @@
+"""Target lists: Wagtail pages that hold recipients of any mix of types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import swapper
+from django.conf import settings
+from django.db import models
+from django.http import Http404, HttpRequest
+from django.utils.translation import gettext_lazy as _
+from wagtail.models import Page
+
+from massmail_plugin.recipients import consent
+
+swapper.set_app_prefix("wagtailcore", "wagtail")
+
+
+class PrivatePageMixin:
+    """A page that organises work in the admin and is never shown to the public.
+
+    Wagtail publishes pages by default; people's data must not leak through a URL, the sitemap, the
+    menu, the search index or an API.
+    """
+
+    def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        raise Http404
+
+    def get_sitemap_urls(self, request: HttpRequest | None = None) -> list[dict[str, Any]]:
+        return []
+
+    def get_url_parts(self, request: HttpRequest | None = None) -> None:
+        return None
+
+    @classmethod
+    def get_indexed_objects(cls) -> models.QuerySet[Any]:
+        return cls.objects.none()  # type: ignore[attr-defined]
+
+
+class TargetListIndexPage(PrivatePageMixin, Page):
+    """The folder in which target lists live."""
+
+    subpage_types = ["massmail_plugin.TargetListPage"]
+    show_in_menus_default = False
+    preview_modes: list[tuple[str, str]] = []
+
+    class Meta:
+        verbose_name = _("target list folder")
+        verbose_name_plural = _("target list folders")
+
+
+class TargetListPage(PrivatePageMixin, Page):
+    """A list of recipients. Its members are :class:`TargetListMember` rows."""
+
+    description = models.TextField(
+        _("description"), blank=True, help_text=_("Who is in this list, and what for? Only your colleagues see it.")
+    )
+
+    parent_page_types = ["massmail_plugin.TargetListIndexPage"]
+    subpage_types: list[str] = []
+    show_in_menus_default = False
+    preview_modes: list[tuple[str, str]] = []
+
+    class Meta:
+        verbose_name = _("target list")
+        verbose_name_plural = _("target lists")
+
+    @property
+    def consent_scope(self) -> consent.Scope:
+        """What somebody opts out of who leaves this list."""
+        return consent.Scope(key=f"list:{self.pk}", label=self.title)
+
+
+class TargetListMember(models.Model):
+    """One record of the host's in one target list; no foreign key, so that any model will do."""
+
+    target_list = models.ForeignKey(TargetListPage, on_delete=models.CASCADE, related_name="members")
+    #: Key of the recipient type: "app_label.modelname".
+    recipient_type = models.CharField(_("type"), max_length=100)
+    #: Primary key of the record, as text: hosts use integers and UUIDs alike.
+    object_id = models.CharField(max_length=64)
+    added_at = models.DateTimeField(_("added"), auto_now_add=True)
+    added_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("added by")
+    )
+
+    add_to_reference_index = False
+
+    class Meta:
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["target_list", "recipient_type", "object_id"], name="massmail_member_once_per_list"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recipient_type} {self.object_id}"

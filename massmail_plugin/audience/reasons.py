@@ -1,0 +1,21 @@
+"""Why somebody in a list gets no mail."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Reason(models.TextChoices):
+    """Each reason once; the label completes "gets no mail: ..."."""
+
+    NO_ADDRESS = "no_address", _("has no e-mail address")
+    MALFORMED = "malformed", _("the e-mail address is malformed")
+    DUPLICATE = "duplicate", _("the same address is already in this mailing")
+    EXCLUDED = "excluded", _("is in an excluded list")
+    OPTED_OUT = "opted_out", _("opted out of all mailings")
+    OPTED_OUT_LIST = "opted_out_list", _("opted out of this list")
+    COMPLAINED = "complained", _("reported a mail as spam")
+    INVALID = "invalid", _("the mailbox does not exist")
+    RECORD_GONE = "record_gone", _("the record was deleted after the start")
+    ADDRESS_CHANGED = "address_changed", _("the address was changed after the start")

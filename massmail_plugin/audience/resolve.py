@@ -1,0 +1,156 @@
+"""From target lists to people: who gets a mailing, who does not, and why.
+
+The order of candidates is fixed (lists in the order given, types by key, records by primary key), so that
+resolving twice gives the same result and the first of two records with one address is always the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from massmail_plugin import recipients
+from massmail_plugin.audience.members import records_of
+from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.recipients.addresses import MalformedAddress, ParsedAddress, parse_address
+from massmail_plugin.recipients.models import EmailAddress, ListOptOut
+from massmail_plugin.recipients.types import RecipientRow
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One record of the lists, with the verdict: ``reason`` is empty for those who get the mail."""
+
+    recipient_type: str
+    object_id: str
+    name: str
+    #: The address as the record has it.
+    email: str
+    target_list_id: int
+    #: None where the record's text is no address.
+    address: ParsedAddress | None = None
+    reason: str = ""
+    #: More about the reason, for people: whose duplicate, which list.
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Summary:
+    """How many get a mailing, and how many do not for which reason."""
+
+    included: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def left_out_total(self) -> int:
+        return sum(self.left_out.values())
+
+    @property
+    def reasons(self) -> list[tuple[str, int]]:
+        """Pairs of (sentence, count), most frequent first."""
+        return [(str(Reason(reason).label), count) for reason, count in self.left_out.most_common()]
+
+
+def summarise(lists: Sequence[TargetListPage], excluded: Sequence[TargetListPage] = ()) -> Summary:
+    """Count who would get a mailing to ``lists`` now."""
+    summary = Summary()
+    for candidate in resolve(lists, excluded):
+        if candidate.reason:
+            summary.left_out[candidate.reason] += 1
+        else:
+            summary.included += 1
+    return summary
+
+
+def resolve(lists: Sequence[TargetListPage], excluded: Sequence[TargetListPage] = ()) -> Iterator[Candidate]:
+    """Yield every record of ``lists`` once, with the verdict on it.
+
+    Somebody who left any one of ``lists`` gets nothing from a mailing to all of them: who has said no to
+    this list should not hear from it because another list was added.
+    """
+    excluded_records, excluded_keys = _excluded(excluded)
+    scopes = {target_list.consent_scope.key for target_list in lists}
+    taken: dict[str, str] = {}
+    for chunk in _chunks(_rows(lists)):
+        parsed = [_parse(row.email) for _key, _list_id, row in chunk]
+        keys = {address.key for address, _error in parsed if address}
+        said_no = _said_no(keys, scopes)
+        for (type_key, list_id, row), (address, error) in zip(chunk, parsed, strict=True):
+            if address is None:
+                reason, detail = error
+            elif (type_key, row.object_id) in excluded_records or address.key in excluded_keys:
+                reason, detail = Reason.EXCLUDED, excluded_keys.get(address.key, "")
+            elif address.key in said_no:
+                reason, detail = said_no[address.key], ""
+            elif address.key in taken:
+                reason, detail = Reason.DUPLICATE, taken[address.key]
+            else:
+                reason, detail = "", ""
+                taken[address.key] = row.name or row.email
+            yield Candidate(type_key, row.object_id, row.name, row.email, list_id, address, reason, detail)
+
+
+def _rows(lists: Iterable[TargetListPage]) -> Iterator[tuple[str, int, RecipientRow]]:
+    """Yield each record once, even if it is in several lists."""
+    seen: set[tuple[str, str]] = set()
+    for target_list in lists:
+        types = target_list.members.order_by("recipient_type").values_list("recipient_type", flat=True).distinct()
+        for key in types:
+            recipient_type = recipients.get(key)
+            if recipient_type is None:
+                continue  # The host no longer registers this type; the members stay for when it does.
+            for row in recipient_type.rows(records_of(target_list, recipient_type)):
+                if (key, row.object_id) not in seen:
+                    seen.add((key, row.object_id))
+                    yield key, target_list.pk, row
+
+
+def _chunks(rows: Iterator[tuple[str, int, RecipientRow]]) -> Iterator[list[tuple[str, int, RecipientRow]]]:
+    while chunk := list(islice(rows, _CHUNK)):
+        yield chunk
+
+
+def _parse(email: str) -> tuple[ParsedAddress | None, tuple[str, str]]:
+    if not email.strip():
+        return None, (Reason.NO_ADDRESS, "")
+    try:
+        return parse_address(email), ("", "")
+    except MalformedAddress as error:
+        return None, (Reason.MALFORMED, str(error))
+
+
+def _excluded(lists: Iterable[TargetListPage]) -> tuple[set[tuple[str, str]], dict[str, str]]:
+    """Return the excluded records, and the excluded address keys with the list that each is in."""
+    records: set[tuple[str, str]] = set()
+    keys: dict[str, str] = {}
+    for target_list in lists:
+        for type_key, _list_id, row in _rows([target_list]):
+            records.add((type_key, row.object_id))
+            address, _error = _parse(row.email)
+            if address is not None:
+                keys.setdefault(address.key, target_list.title)
+    return records, keys
+
+
+def _said_no(keys: set[str], scopes: set[str]) -> dict[str, str]:
+    """Return the reason for each of ``keys`` that may not be mailed; the strongest reason wins."""
+    reasons: dict[str, str] = {
+        key: Reason.OPTED_OUT_LIST
+        for key in ListOptOut.objects.filter(address__key__in=keys, scope__in=scopes).values_list("address__key", flat=True)
+    }
+    flagged = EmailAddress.objects.filter(key__in=keys).exclude(
+        invalid_since=None, opted_out_since=None, complained_since=None
+    )
+    for address in flagged:
+        if address.complained_since:
+            reasons[address.key] = Reason.COMPLAINED
+        elif address.opted_out_since:
+            reasons[address.key] = Reason.OPTED_OUT
+        else:
+            reasons[address.key] = Reason.INVALID
+    return reasons

@@ -1,0 +1,86 @@
+"""System checks: what is missing in the host project, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.urls import NoReverseMatch, reverse
+
+from massmail_plugin import conf, recipients
+
+
+def register_checks() -> None:
+    """Register every check; called once from ``AppConfig.ready``."""
+    for check in (check_settings, check_apps, check_urls, check_recipient_types):
+        register(check, "massmail")
+
+
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """MASSMAIL holds only keys that exist."""
+    unknown = sorted(set(getattr(settings, "MASSMAIL", {})) - set(conf.DEFAULTS))
+    return [
+        Error(
+            f"MASSMAIL has no key {key!r}.",
+            hint=f"Known keys: {', '.join(sorted(conf.DEFAULTS))}.",
+            id="massmail_plugin.E001",
+        )
+        for key in unknown
+    ]
+
+
+def check_apps(**kwargs: Any) -> list[CheckMessage]:
+    """The apps that we build on are installed."""
+    needed = ("django_q", "anymail", "wagtail.contrib.settings")
+    return [
+        Error(f"massmail_plugin needs {app!r}.", hint=f"Add {app!r} to INSTALLED_APPS.", id="massmail_plugin.E002")
+        for app in needed
+        if not apps.is_installed(app)
+    ]
+
+
+def check_urls(**kwargs: Any) -> list[CheckMessage]:
+    """The public pages are mounted: without them opt-out links lead nowhere."""
+    try:
+        reverse("massmail:one_click", args=["token"])
+    except NoReverseMatch:
+        hint = 'Add path("mail/", include("massmail_plugin.urls")) to the project\'s urls.py, before Wagtail\'s own.'
+        return [Error("massmail_plugin's public pages are not mounted.", hint=hint, id="massmail_plugin.E003")]
+    return []
+
+
+def check_recipient_types(**kwargs: Any) -> list[CheckMessage]:
+    """Every registered recipient type names things that exist."""
+    types = recipients.all_types()
+    if not types:
+        hint = "Write a massmail.py in one of your apps that registers a RecipientType; see the README."
+        return [Warning("Nobody can be mailed: no recipient type is registered.", hint=hint, id="massmail_plugin.W001")]
+    return [message for recipient_type in types for message in _check_type(recipient_type)]
+
+
+def _check_type(recipient_type: recipients.RecipientType) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    name = type(recipient_type).__name__
+    for attribute in ("email", "owner", "department", "vip", "language", "time_zone"):
+        path = getattr(recipient_type, attribute)
+        if (path or attribute == "email") and not recipient_type.is_field(path):
+            found.append(
+                Error(
+                    f"{name}.{attribute} = {path!r} is not a field of {recipient_type.model.__name__}.",
+                    hint="Name a field, also through relations, for example \"person__email\".",
+                    id="massmail_plugin.E004",
+                )
+            )
+    for path in filter(None, [recipient_type.name, *recipient_type.merge_fields]):
+        first = path.split("__")[0]
+        if not recipient_type.is_field(path) and not hasattr(recipient_type.model, first):
+            found.append(
+                Error(
+                    f"{name}: {recipient_type.model.__name__} has no field or property {path!r}.",
+                    hint="Correct `name` or `merge_fields`.",
+                    id="massmail_plugin.E005",
+                )
+            )
+    return found

@@ -1,0 +1,31 @@
+"""Checks whether an account can connect and log in, without sending anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from massmail_plugin.accounts import faults
+from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.delivery.transports import transport_for
+from massmail_plugin.delivery.transports.base import CannotOpen
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionResult:
+    works: bool
+    #: One sentence for people.
+    message: str
+
+
+def check_connection(account: SenderAccount) -> ConnectionResult:
+    """Connect, encrypt and log in as for a mailing; an account that had stopped is ready again if it works."""
+    try:
+        with transport_for(account) as transport:
+            transport.open()
+    except CannotOpen as error:
+        return ConnectionResult(False, error.outcome.reply)
+    if account.pk and faults.mend(account):
+        return ConnectionResult(True, _("It works. The account is ready again."))
+    return ConnectionResult(True, _("It works: connected and logged in."))

@@ -1,0 +1,67 @@
+"""Send Test: the real mail, as one recipient would get it, to an address of the editor's choice."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from massmail_plugin import preferences, recipients
+from massmail_plugin.accounts.models import SenderAccount, accounts_for
+from massmail_plugin.audience.members import records_of
+from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.content.compiled import RenderFailed
+from massmail_plugin.content.compiler import compile_template
+from massmail_plugin.delivery.messages import Composer, Link
+from massmail_plugin.delivery.transports import transport_for
+from massmail_plugin.delivery.transports.base import Verdict
+from massmail_plugin.mailings.actions import Refused
+from massmail_plugin.mailings.freeze import compile_options
+from massmail_plugin.mailings.models import Mailing
+from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
+
+
+def send_test(mailing: Mailing, to: str) -> str:
+    """Send ``mailing`` to ``to`` now, rendered for the first person of its lists. Returns the server's answer.
+
+    Nothing is counted, and the links of the mail do nothing. Raises :class:`Refused`, or ``ContentError``.
+    """
+    try:
+        address = parse_address(to)
+    except MalformedAddress as error:
+        raise Refused(str(error)) from error
+    if mailing.template is None:
+        raise Refused(_("Choose a template."))
+    account = accounts_for(mailing.owner_id).first()
+    if account is None:
+        raise Refused(_("No sender account is ready for the owner of this mailing. Add one, or mend the one that has stopped."))
+    content = compile_template(mailing.template, compile_options())
+    slugs = mailing.campaign.tracking_urls.values_list("slug", flat=True)
+    links = [Link(number, "") for number in range(len(content.links))]
+    links += [Link(len(links) + number, slug) for number, slug in enumerate(slugs)]
+    composer = Composer(content, mailing, links, preferences.load().base_url)
+    name, contact = _sample(mailing)
+    try:
+        mail = composer.compose(account, to=address.envelope, name=name, contact=contact, delivery_id=0, address_id=0)
+    except RenderFailed as error:
+        raise Refused(str(error)) from error
+    mail.message.subject = _("[Test] %(subject)s") % {"subject": mail.message.subject}
+    return _hand_over(account, mail)
+
+
+def _hand_over(account: SenderAccount, mail: object) -> str:
+    with transport_for(account) as transport:
+        outcome = transport.deliver(mail, lambda: True)  # type: ignore[arg-type]
+    if outcome.verdict is not Verdict.ACCEPTED:
+        raise Refused(_("The mail server refused the test: %(reply)s") % {"reply": outcome.reply})
+    return outcome.reply
+
+
+def _sample(mailing: Mailing) -> tuple[str, dict[str, object]]:
+    """Return name and merge values of the first person in the mailing's lists; nobody gives empty values."""
+    target_list: TargetListPage
+    for target_list in mailing.campaign.target_lists.all():
+        for key in target_list.members.order_by("pk").values_list("recipient_type", flat=True).distinct():
+            recipient_type = recipients.get(key)
+            record = recipient_type and records_of(target_list, recipient_type).first()
+            if recipient_type and record:
+                return recipient_type.display_name(record), recipient_type.merge_values(record)
+    return "", {}

@@ -1,0 +1,42 @@
+"""Takes up what dead workers have left."""
+
+from __future__ import annotations
+
+import logging
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from massmail_plugin import conf
+from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.mailings.states import DeliveryState, MailingState, move
+
+logger = logging.getLogger("massmail_plugin.delivery")
+
+
+def sweep() -> int:
+    """Settle every claim whose lease has run out; returns how many.
+
+    A mail that was only claimed is provably unsent and is queued again, unless it has used up its attempts:
+    a mail that kills each worker must not stop the others. One that was being handed over is in doubt: it
+    is listed by name and never sent again by itself.
+    """
+    expired = Delivery.objects.filter(lease_until__lt=timezone.now())
+    doubtful = move(
+        expired.filter(state=DeliveryState.HANDING),
+        DeliveryState.IN_DOUBT,
+        lease_until=None,
+        detail=_("The worker died while it was handing this mail over."),
+    )
+    claimed = expired.filter(state=DeliveryState.CLAIMED)
+    ended = move(claimed.filter(run__mailing__state=MailingState.CANCELLED), DeliveryState.CANCELLED, lease_until=None)
+    poison = move(
+        claimed.filter(attempts__gte=conf.get("MAX_ATTEMPTS")),
+        DeliveryState.FAILED,
+        lease_until=None,
+        detail=_("The worker died each time while it was preparing this mail."),
+    )
+    queued = move(claimed, DeliveryState.QUEUED, lease_until=None, claim_token="")
+    if doubtful or poison or queued:
+        logger.warning("Swept: %s in doubt, %s given up, %s queued again", doubtful, poison, queued)
+    return doubtful + ended + poison + queued

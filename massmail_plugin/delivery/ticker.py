@@ -1,0 +1,37 @@
+"""The tick: what has to happen each minute, and soon after anybody presses a button."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from massmail_plugin.accounts.models import SenderAccount, accounts_for
+from massmail_plugin.delivery import ledger
+from massmail_plugin.delivery.sweeper import sweep
+from massmail_plugin.mailings import actions
+from massmail_plugin.mailings.models import Delivery, Mailing
+from massmail_plugin.mailings.states import OPEN, RUNNING, DeliveryState, MailingState, move
+
+
+def run_tick() -> list[int]:
+    """Take up dead workers' mails, start due mailings, follow their states. Returns the accounts with work."""
+    sweep()
+    actions.start_due()
+    actions.finish_runs()
+    for mailing in Mailing.objects.filter(state__in=RUNNING):
+        _follow(mailing)
+    ready = SenderAccount.objects.filter(state=SenderAccount.State.READY)
+    return [account.pk for account in ready if ledger.due(account).exists()]
+
+
+def _follow(mailing: Mailing) -> None:
+    """Let the mailing's state say how its run is doing."""
+    here = Mailing.objects.filter(pk=mailing.pk, state__in=RUNNING)
+    if Delivery.objects.filter(run__mailing=mailing, state__in=OPEN).exists() and not accounts_for(mailing.owner_id).exists():
+        notice = _("No sender account is ready any more. Mend the account that has stopped, then press Resume.")
+        move(here, MailingState.INTERRUPTED, notice=notice)
+        return
+    failed = Delivery.objects.filter(
+        run__mailing=mailing, state__in=(DeliveryState.FAILED, DeliveryState.IN_DOUBT)
+    ).count()
+    if failed and mailing.state == MailingState.ACTIVE:
+        move(here.filter(state=MailingState.ACTIVE), MailingState.ACTIVE_ERROR)

@@ -1,0 +1,123 @@
+"""Any Django or Anymail e-mail backend as a transport: one message per call, the fence right before it.
+
+An HTTP call cannot be taken back half-way, so the doubt is one mail per call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+
+import requests
+from anymail.exceptions import (
+    AnymailAPIError,
+    AnymailCancelSend,
+    AnymailConfigurationError,
+    AnymailError,
+    AnymailRecipientsRefused,
+    AnymailRequestsAPIError,
+)
+from anymail.message import AnymailStatus
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils.translation import gettext as _
+
+from massmail_plugin.accounts.connections import BadBackend, build_backend
+from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.accounts.secrets import SecretUnreadable
+from massmail_plugin.delivery.transports.base import CannotOpen, Fence, Outcome, OutgoingMail, Transport, Verdict
+
+_REFUSED_STATUSES = {"invalid", "rejected", "failed"}
+
+
+class BackendTransport(Transport):
+    def __init__(self, account: SenderAccount) -> None:
+        self._account = account
+        self._backend: BaseEmailBackend | None = None
+
+    def open(self) -> None:
+        if self._backend is not None:
+            return
+        try:
+            backend = build_backend(self._account)
+        except (BadBackend, SecretUnreadable) as error:
+            raise CannotOpen(Outcome(Verdict.ACCOUNT, str(error))) from error
+        try:
+            backend.open()
+        except (smtplib.SMTPAuthenticationError, AnymailConfigurationError) as error:
+            raise CannotOpen(Outcome(Verdict.ACCOUNT, _describe(error))) from error
+        except (smtplib.SMTPException, OSError, AnymailError) as error:
+            raise CannotOpen(Outcome(Verdict.UNREACHABLE, _describe(error))) from error
+        self._backend = backend
+
+    def deliver(self, mail: OutgoingMail, fence: Fence) -> Outcome:
+        try:
+            self.open()
+        except CannotOpen as error:
+            return error.outcome
+        assert self._backend is not None
+        if not fence():
+            return Outcome(Verdict.FENCED)
+        try:
+            sent = self._backend.send_messages([mail.message])
+        except AnymailRecipientsRefused:
+            return _from_status(mail.message.anymail_status)  # type: ignore[attr-defined]
+        except Exception as error:
+            # Backends are the hosts' choice and raise what they like; what we do not know is a doubt.
+            self.close()
+            return classify(error)
+        status = getattr(mail.message, "anymail_status", None)
+        if isinstance(status, AnymailStatus) and status.recipients:
+            return _from_status(status)
+        return Outcome(Verdict.ACCEPTED) if sent else Outcome(Verdict.RECIPIENT, _("The e-mail backend did not send it."))
+
+    def close(self) -> None:
+        backend, self._backend = self._backend, None
+        if backend is not None:
+            with contextlib.suppress(Exception):
+                backend.close()
+
+
+def classify(error: Exception) -> Outcome:
+    """Say what is known about a mail after its backend raised ``error``."""
+    return Outcome(_verdict(error), _describe(error))
+
+
+def _verdict(error: Exception) -> Verdict:
+    if isinstance(error, AnymailRequestsAPIError) and error.status_code:
+        return _http_verdict(error.status_code)
+    if isinstance(error, (requests.exceptions.ConnectTimeout, ConnectionRefusedError)):
+        return Verdict.UNREACHABLE
+    if isinstance(error, (AnymailConfigurationError, smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused)):
+        return Verdict.ACCOUNT
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        codes = [code for code, _reply in error.recipients.values()]
+        return Verdict.TEMPORARY if codes and codes[0] < 500 else Verdict.RECIPIENT
+    if isinstance(error, smtplib.SMTPResponseException):
+        return Verdict.TEMPORARY if error.smtp_code < 500 else Verdict.RECIPIENT
+    if isinstance(error, AnymailCancelSend) or (isinstance(error, AnymailError) and not isinstance(error, AnymailAPIError)):
+        # Anymail found the message unfit before calling the provider.
+        return Verdict.RECIPIENT
+    return Verdict.DOUBT
+
+
+def _http_verdict(status: int) -> Verdict:
+    if status in (401, 402, 403):
+        return Verdict.ACCOUNT
+    if status == 429 or status == 503:
+        return Verdict.UNREACHABLE
+    return Verdict.RECIPIENT if status < 500 else Verdict.DOUBT
+
+
+def _from_status(status: AnymailStatus) -> Outcome:
+    """Read the provider's word on the one recipient of the message."""
+    recipient = next(iter(status.recipients.values()))
+    reply = str(recipient.status or "")
+    if recipient.status in _REFUSED_STATUSES:
+        return Outcome(Verdict.RECIPIENT, _("The provider refused it: %(status)s") % {"status": reply})
+    return Outcome(Verdict.ACCEPTED, reply, provider_id=str(recipient.message_id or ""))
+
+
+def _describe(error: Exception) -> str:
+    # Anymail's str() holds the request, with personal data; the first line has what people need.
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:1000]

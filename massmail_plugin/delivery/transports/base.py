@@ -1,0 +1,84 @@
+"""The contract of a transport: hand over one mail, and say exactly what is known about it afterwards."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from types import TracebackType
+
+from django.core.mail import EmailMultiAlternatives
+
+#: Asked once per mail, at the last moment before it can no longer be taken back. True: send it.
+Fence = Callable[[], bool]
+
+
+class Verdict(Enum):
+    """What is known about a mail after an attempt to hand it over."""
+
+    #: The server took responsibility.
+    ACCEPTED = "accepted"
+    #: The server refused this recipient or this mail for good.
+    RECIPIENT = "recipient"
+    #: Refused for now; the same mail may succeed later.
+    TEMPORARY = "temporary"
+    #: The server cannot be reached or is busy, whoever the recipient. Nothing was sent; nobody's attempt is used.
+    UNREACHABLE = "unreachable"
+    #: The account itself is at fault (password, sender address, policy). Nothing was sent; nobody's attempt is used.
+    ACCOUNT = "account"
+    #: The fence said no. Nothing was sent.
+    FENCED = "fenced"
+    #: The connection broke after the mail was on its way: it may or may not have been accepted.
+    DOUBT = "doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    verdict: Verdict
+    #: The server's words, or ours, for people.
+    reply: str = ""
+    #: The provider's own id of the mail, for its webhooks.
+    provider_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMail:
+    """One mail to one recipient, ready to leave."""
+
+    #: Addresses in ASCII, as the envelope has them.
+    envelope_sender: str
+    envelope_recipient: str
+    message: EmailMultiAlternatives
+
+
+class CannotOpen(Exception):
+    """The way out is closed: ``outcome`` says whether it is the server's fault or the account's."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reply)
+        self.outcome = outcome
+
+
+class Transport(ABC):
+    """One way out, used by one worker. A context manager; keeps its connection open over many mails."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connect and log in, if not yet connected. Raises :class:`CannotOpen`."""
+
+    @abstractmethod
+    def deliver(self, mail: OutgoingMail, fence: Fence) -> Outcome:
+        """Hand over one mail, asking ``fence`` at the last moment. Never raises for a fault of the outside."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Disconnect; errors are of no interest any more."""
+
+    def __enter__(self) -> Transport:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

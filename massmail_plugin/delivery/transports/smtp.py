@@ -1,0 +1,182 @@
+"""Our own SMTP driver on ``smtplib``'s low-level verbs.
+
+``smtplib.sendmail`` reports a connection that died before the message and one that died after it with the
+same exception, and sends body and final dot in one go. Here every phase is known, and the fence stands
+between the last byte of the body and the dot: until the dot the server must forget the mail (RFC 5321 4.1.1.4).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import smtplib
+import socket
+import ssl
+
+from django.core.mail.utils import DNS_NAME
+from django.utils.translation import gettext as _
+
+from massmail_plugin import conf
+from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.accounts.secrets import SecretUnreadable
+from massmail_plugin.delivery.transports.base import CannotOpen, Fence, Outcome, OutgoingMail, Transport, Verdict
+
+_BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
+_LEADING_DOT = re.compile(rb"(?m)^\.")
+#: Replies 5yz to RCPT or to the message that speak about us and not about the recipient: RFC 3463 x.7.z,
+#: as Gmail and Outlook use it (5.7.1, 5.7.26, 5.7.515...).
+_POLICY = re.compile(r"\b5\.7\.\d{1,3}\b")
+
+
+class SmtpTransport(Transport):
+    def __init__(self, account: SenderAccount) -> None:
+        self._account = account
+        self._smtp: smtplib.SMTP | None = None
+
+    def open(self) -> None:
+        if self._smtp is not None:
+            return
+        try:
+            smtp = self._connect()
+        except (smtplib.SMTPException, OSError) as error:
+            raise CannotOpen(Outcome(Verdict.UNREACHABLE, _describe(error))) from error
+        try:
+            self._log_in(smtp)
+        except BaseException:
+            smtp.close()
+            raise
+        self._smtp = smtp
+
+    def _connect(self) -> smtplib.SMTP:
+        account, timeout = self._account, conf.get("SMTP_TIMEOUT")
+        name = DNS_NAME.get_fqdn()
+        if account.security == SenderAccount.Security.TLS:
+            return smtplib.SMTP_SSL(
+                account.host, account.port, local_hostname=name, timeout=timeout, context=ssl.create_default_context()
+            )
+        return smtplib.SMTP(account.host, account.port, local_hostname=name, timeout=timeout)
+
+    def _log_in(self, smtp: smtplib.SMTP) -> None:
+        """EHLO, STARTTLS where it is asked for (never skipped when the server lacks it), and AUTH."""
+        account = self._account
+        try:
+            smtp.ehlo_or_helo_if_needed()
+            if account.security == SenderAccount.Security.STARTTLS:
+                smtp.starttls(context=ssl.create_default_context())
+                smtp.ehlo_or_helo_if_needed()
+            if account.username:
+                smtp.login(account.username, account.password.reveal())
+        except SecretUnreadable as error:
+            raise CannotOpen(Outcome(Verdict.ACCOUNT, str(error))) from error
+        except smtplib.SMTPNotSupportedError as error:
+            raise CannotOpen(Outcome(Verdict.ACCOUNT, _describe(error))) from error
+        except smtplib.SMTPResponseException as error:
+            # 454 is "not now" (RFC 4954 6); 535 and its kin will not get better by trying, only locked.
+            verdict = Verdict.UNREACHABLE if 400 <= error.smtp_code < 500 else Verdict.ACCOUNT
+            raise CannotOpen(Outcome(verdict, _describe(error))) from error
+        except (smtplib.SMTPException, OSError) as error:
+            raise CannotOpen(Outcome(Verdict.UNREACHABLE, _describe(error))) from error
+
+    def deliver(self, mail: OutgoingMail, fence: Fence) -> Outcome:
+        if not mail.envelope_recipient.isascii():
+            return Outcome(Verdict.RECIPIENT, _("The part of the address before the @ has letters that this server cannot mail to."))
+        data = wire_format(mail.message.message().as_bytes(linesep="\r\n"))
+        try:
+            self.open()
+        except CannotOpen as error:
+            return error.outcome
+        assert self._smtp is not None
+        try:
+            refused = self._envelope(self._smtp, mail) or self._body(self._smtp, data)
+        except (smtplib.SMTPException, OSError) as error:
+            self.close()
+            return Outcome(Verdict.UNREACHABLE, _describe(error))
+        if refused is not None:
+            self._reset()
+            return refused
+        if not fence():
+            # Closing without the dot is the only way to take the mail back.
+            self.close()
+            return Outcome(Verdict.FENCED)
+        return self._dot(self._smtp)
+
+    def _envelope(self, smtp: smtplib.SMTP, mail: OutgoingMail) -> Outcome | None:
+        """MAIL and RCPT. Returns the refusal, or None."""
+        code, reply = smtp.mail(mail.envelope_sender)
+        if code != 250:
+            # Whoever the recipient, the server does not want this sender.
+            return Outcome(Verdict.UNREACHABLE if code < 500 else Verdict.ACCOUNT, _text(code, reply))
+        code, reply = smtp.rcpt(mail.envelope_recipient)
+        return None if code in (250, 251) else _refusal(code, reply)
+
+    def _body(self, smtp: smtplib.SMTP, data: bytes) -> Outcome | None:
+        """DATA and everything but the final dot. Returns the refusal, or None."""
+        smtp.putcmd("data")
+        code, reply = smtp.getreply()
+        if code != 354:
+            return _refusal(code, reply)
+        smtp.send(data)
+        return None
+
+    def _dot(self, smtp: smtplib.SMTP) -> Outcome:
+        """Send the final dot. From here on a broken connection leaves the mail in doubt (RFC 1047)."""
+        try:
+            if smtp.sock is not None:
+                smtp.sock.settimeout(conf.get("SMTP_FINAL_DOT_TIMEOUT"))
+            smtp.send(b".\r\n")
+            code, reply = smtp.getreply()
+            if smtp.sock is not None:
+                smtp.sock.settimeout(conf.get("SMTP_TIMEOUT"))
+        except (smtplib.SMTPException, OSError) as error:
+            self.close()
+            return Outcome(Verdict.DOUBT, _describe(error))
+        if code == 250:
+            return Outcome(Verdict.ACCEPTED, _text(code, reply))
+        if code == 421 or code < 200:
+            self.close()
+        return _refusal(code, reply)
+
+    def _reset(self) -> None:
+        if self._smtp is None:
+            return
+        try:
+            self._smtp.rset()
+        except (smtplib.SMTPException, OSError):
+            self.close()
+
+    def close(self) -> None:
+        smtp, self._smtp = self._smtp, None
+        if smtp is None:
+            return
+        with contextlib.suppress(smtplib.SMTPException, OSError):
+            if smtp.sock is not None:
+                # QUIT in the middle of DATA would become part of the message; the socket is simply shut.
+                smtp.sock.shutdown(socket.SHUT_RDWR)
+        smtp.close()
+
+
+def wire_format(message: bytes) -> bytes:
+    """Return the message with CRLF line ends only (RFC 5321 2.3.8) and leading dots doubled (4.5.2)."""
+    data = _LEADING_DOT.sub(b"..", _BARE_NEWLINE.sub(b"\r\n", message))
+    return data if data.endswith(b"\r\n") else data + b"\r\n"
+
+
+def _refusal(code: int, reply: bytes) -> Outcome:
+    text = _text(code, reply)
+    if 400 <= code < 500:
+        return Outcome(Verdict.TEMPORARY, text)
+    if code < 0:
+        return Outcome(Verdict.UNREACHABLE, text)
+    return Outcome(Verdict.ACCOUNT if _POLICY.search(text) else Verdict.RECIPIENT, text)
+
+
+def _text(code: int, reply: bytes) -> str:
+    words = reply.decode("utf-8", "replace").replace("\n", " ")
+    return f"{code} {words}"[:1000]
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        reply = error.smtp_error
+        return _text(error.smtp_code, reply if isinstance(reply, bytes) else str(reply).encode())
+    return f"{type(error).__name__}: {error}"[:1000]

@@ -1,0 +1,97 @@
+"""Freezing a mailing into a run: content compiled, audience written to the ledger. All of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from massmail_plugin import preferences
+from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.audience.resolve import Candidate, resolve
+from massmail_plugin.content.compiled import CompiledContent
+from massmail_plugin.content.compiler import CompileOptions, compile_template
+from massmail_plugin.mailings.models import Delivery, Mailing, Run, TrackedLink
+from massmail_plugin.mailings.states import DeliveryState
+from massmail_plugin.recipients.models import EmailAddress
+
+_CHUNK = 500
+
+
+def compile_options() -> CompileOptions:
+    """Return how mails are compiled on this site, for preview, test and real sending alike."""
+    chosen = preferences.load()
+    return CompileOptions(
+        opt_out_link=chosen.mandatory_opt_out_link,
+        track_clicks=chosen.track_clicks,
+        track_opens=chosen.track_opens,
+        postal_address=chosen.postal_address,
+        base_url=chosen.base_url,
+    )
+
+
+def freeze(mailing: Mailing, *, started_by: AbstractBaseUser | None = None) -> Run:
+    """Write a run of ``mailing`` with its ledger. Raises ``ContentError`` if the template does not compile."""
+    if mailing.template is None:
+        raise ValueError("A mailing without a template cannot be frozen; preflight says so to people.")
+    content = compile_template(mailing.template, compile_options())
+    lists = list(mailing.campaign.target_lists.all())
+    scopes = [target_list.consent_scope for target_list in lists]
+    with transaction.atomic():
+        run = Run.objects.create(
+            mailing=mailing,
+            content=content.to_json(),
+            list_scopes={scope.key: scope.label for scope in scopes},
+            opt_out_entirely=mailing.opt_out_entirely,
+            started_by=started_by,
+        )
+        _write_links(run, content)
+        _write_ledger(run, resolve(lists, list(mailing.campaign.excluded_lists.all())))
+    return run
+
+
+def _write_links(run: Run, content: CompiledContent) -> None:
+    """Number the tracked links: first the template's own, then the campaign's tracking URLs."""
+    destinations = [("", url) for url in content.links]
+    destinations += [(tracking.slug, tracking.url) for tracking in run.mailing.campaign.tracking_urls.all()]
+    TrackedLink.objects.bulk_create(
+        TrackedLink(run=run, number=number, slug=slug, url=url) for number, (slug, url) in enumerate(destinations)
+    )
+
+
+def _write_ledger(run: Run, candidates: Iterable[Candidate]) -> None:
+    candidates = iter(candidates)
+    while chunk := list(islice(candidates, _CHUNK)):
+        ids = _address_ids(candidate.address.key for candidate in chunk if candidate.address)
+        Delivery.objects.bulk_create(_row(run, candidate, ids) for candidate in chunk)
+
+
+def _row(run: Run, candidate: Candidate, ids: dict[str, int]) -> Delivery:
+    # The second record with an address must not take the address's one place in the ledger.
+    keeps_address = candidate.address is not None and candidate.reason != Reason.DUPLICATE
+    return Delivery(
+        run=run,
+        address_id=ids[candidate.address.key] if candidate.address and keeps_address else None,
+        recipient_type=candidate.recipient_type,
+        object_id=candidate.object_id,
+        name=candidate.name[:255],
+        email=candidate.email[:320],
+        envelope=candidate.address.envelope if candidate.address else "",
+        target_list_id=candidate.target_list_id,
+        state=DeliveryState.SKIPPED if candidate.reason else DeliveryState.QUEUED,
+        reason=candidate.reason,
+        detail=candidate.detail[:1000],
+    )
+
+
+def _address_ids(keys: Iterator[str] | Iterable[str]) -> dict[str, int]:
+    """Return the row numbers of these addresses, making rows for those not seen before."""
+    wanted = set(keys)
+    found = dict(EmailAddress.objects.filter(key__in=wanted).values_list("key", "pk"))
+    missing = wanted - found.keys()
+    if missing:
+        EmailAddress.objects.bulk_create((EmailAddress(key=key) for key in sorted(missing)), ignore_conflicts=True)
+        found |= dict(EmailAddress.objects.filter(key__in=missing).values_list("key", "pk"))
+    return found

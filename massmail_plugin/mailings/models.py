@@ -1,0 +1,250 @@
+"""Campaigns, their mailings, and the ledger of every mail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator, URLValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from modelcluster.fields import ParentalKey, ParentalManyToManyField
+from modelcluster.models import ClusterableModel
+
+from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.content.models import EmailTemplate
+from massmail_plugin.mailings.states import RUNNING, STARTED, DeliveryState, MailingState
+from massmail_plugin.recipients.consent import Scope
+from massmail_plugin.recipients.models import EmailAddress
+
+
+class Campaign(ClusterableModel):
+    """One purpose, its audience, its tracking URLs and its mailings."""
+
+    class Kind(models.TextChoices):
+        EMAIL = "email", _("Email")
+        NEWSLETTER = "newsletter", _("Newsletter")
+
+    name = models.CharField(_("name"), max_length=150)
+    kind = models.CharField(_("type"), max_length=12, choices=Kind.choices, default=Kind.NEWSLETTER)
+    target_lists = ParentalManyToManyField(
+        TargetListPage,
+        blank=True,
+        related_name="campaigns",
+        verbose_name=_("target lists"),
+        help_text=_("The mailings of this campaign go to everybody in these lists, each address once."),
+    )
+    excluded_lists = ParentalManyToManyField(
+        TargetListPage,
+        blank=True,
+        related_name="campaigns_excluding",
+        verbose_name=_("excluded lists"),
+        help_text=_("Nobody in these lists gets a mail, under any record with the same address."),
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("owner")
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TrackingUrl(models.Model):
+    """A named destination whose clicks are counted; templates use it as ``{{ tracking.slug }}``."""
+
+    campaign = ParentalKey(Campaign, on_delete=models.CASCADE, related_name="tracking_urls")
+    slug = models.CharField(
+        _("name in templates"),
+        max_length=50,
+        validators=[RegexValidator(r"^[a-z][a-z0-9_]*$", _("Use small letters, digits and underscores, for example “demo”."))],
+        help_text=_("A link to {{ tracking.demo }} leads here if the name is “demo”."),
+    )
+    url = models.CharField(_("leads to"), max_length=2000, validators=[URLValidator(schemes=["http", "https"])])
+
+    class Meta:
+        verbose_name = _("tracking URL")
+        verbose_name_plural = _("tracking URLs")
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "slug"], name="massmail_tracking_slug_once_per_campaign"),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Mailing(models.Model):
+    """One template to the campaign's lists, from a start time on, through its owner's accounts."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="mailings", verbose_name=_("campaign"))
+    name = models.CharField(_("name"), max_length=150)
+    # A mailing must never vanish with its template, so the template is protected.
+    template = models.ForeignKey(
+        EmailTemplate, null=True, blank=True, on_delete=models.PROTECT, related_name="mailings", verbose_name=_("template")
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="massmailings",
+        verbose_name=_("owner"),
+        help_text=_("The mails leave through this person's accounts."),
+    )
+    start_at = models.DateTimeField(
+        _("start"), null=True, blank=True, help_text=_("Empty: as soon as you press Send.")
+    )
+    opt_out_entirely = models.BooleanField(
+        _("opt-out means all mailings"),
+        default=False,
+        help_text=_("Ticked: who uses the opt-out link never gets a mailing again. Otherwise they leave this campaign's lists."),
+    )
+    state = models.CharField(_("status"), max_length=12, choices=MailingState.choices, default=MailingState.DRAFT, editable=False)
+    #: What went wrong last, for people; empty when all is well.
+    notice = models.TextField(_("notice"), blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("mailing")
+        verbose_name_plural = _("mailings")
+        ordering = ["-created_at", "-pk"]
+        permissions = [
+            ("send_mailing", "Can start, pause, resume and cancel mailings"),
+            ("send_test_mailing", "Can send test mails"),
+        ]
+        indexes = [models.Index(fields=["state", "start_at"], name="massmail_mailing_due")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_running(self) -> bool:
+        return self.state in RUNNING
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it has been started, so that changing it would change nothing that was mailed."""
+        return self.state in STARTED
+
+    def clean(self) -> None:
+        super().clean()
+        if self.start_at and self.state == MailingState.DRAFT and self.start_at < timezone.now():
+            raise ValidationError({"start_at": _("This time has passed. Choose a later one, or leave it empty to start at once.")})
+
+
+class Run(models.Model):
+    """One start of a mailing: content and audience as they were at that moment."""
+
+    mailing = models.ForeignKey(Mailing, on_delete=models.PROTECT, related_name="runs")
+    #: ``CompiledContent.to_json()``: later changes of the template change nothing here.
+    content = models.TextField()
+    #: The lists it goes to, as consent scopes: {"list:7": "Customers"}. Who has left one of them gets nothing.
+    list_scopes = models.JSONField(default=dict)
+    #: Whether the opt-out link in these mails means all mailings, and not only those lists.
+    opt_out_entirely = models.BooleanField(default=False)
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    started_at = models.DateTimeField(_("started"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+
+    add_to_reference_index = False
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.mailing_id}/{self.pk}"
+
+    @property
+    def opt_out_scopes(self) -> list[Scope]:
+        """What the opt-out link in these mails opts out of."""
+        if self.opt_out_entirely:
+            return [Scope()]
+        return [Scope(key, label) for key, label in self.list_scopes.items()]
+
+
+class TrackedLink(models.Model):
+    """A destination in a run's mails whose clicks are counted; stored, so that no URL in a mail can be bent."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="links")
+    number = models.PositiveIntegerField()
+    #: The tracking URL's slug; empty for a plain link of the template.
+    slug = models.CharField(max_length=50, blank=True)
+    url = models.CharField(max_length=2000)
+
+    add_to_reference_index = False
+
+    class Meta:
+        verbose_name = _("tracked link")
+        verbose_name_plural = _("tracked links")
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="massmail_link_number_once_per_run")]
+
+    def __str__(self) -> str:
+        return self.slug or self.url
+
+
+class Delivery(models.Model):
+    """The ledger: the truth about every mail of a run, and about everybody who was left out of it.
+
+    Rows with an address are mails, at most one per run and address. Rows without one are people of the
+    lists who cannot have a mail of their own (no address, malformed, duplicate); they are always skipped.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="deliveries")
+    address = models.ForeignKey(EmailAddress, null=True, on_delete=models.PROTECT, related_name="deliveries")
+    recipient_type = models.CharField(_("type"), max_length=100)
+    object_id = models.CharField(max_length=64)
+    name = models.CharField(_("name"), max_length=255, blank=True)
+    #: The address as it was in the record; ``envelope`` is what RCPT TO gets.
+    email = models.CharField(_("address"), max_length=320, blank=True)
+    envelope = models.CharField(max_length=254, blank=True)
+    target_list = models.ForeignKey(TargetListPage, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("list"))
+
+    state = models.CharField(_("status"), max_length=10, choices=DeliveryState.choices, default=DeliveryState.QUEUED)
+    reason = models.CharField(_("reason"), max_length=20, choices=Reason.choices, blank=True)
+    #: The server's answer, or more about the reason.
+    detail = models.CharField(_("detail"), max_length=1000, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(null=True)
+    claim_token = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True)
+
+    account = models.ForeignKey(SenderAccount, null=True, on_delete=models.SET_NULL, related_name="deliveries", verbose_name=_("account"))
+    #: Ours, stable over attempts (RFC 5322 3.6.4), with the angle brackets.
+    message_id = models.CharField(max_length=255, blank=True, db_index=True)
+    #: The provider's own name for the mail, which its webhooks use.
+    provider_id = models.CharField(max_length=255, blank=True, db_index=True)
+    handed_at = models.DateTimeField(_("sent"), null=True)
+
+    add_to_reference_index = False
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "address"], name="massmail_one_mail_per_address"),
+            models.UniqueConstraint(fields=["run", "recipient_type", "object_id"], name="massmail_one_row_per_record"),
+        ]
+        indexes = [
+            models.Index(fields=["run", "state"], name="massmail_delivery_by_state"),
+            models.Index(fields=["state", "lease_until"], name="massmail_delivery_lease"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
+
+    def get_reason_sentence(self) -> str:
+        """Why this person got no mail, in one line; empty for the others."""
+        label: Any = Reason(self.reason).label if self.reason else ""
+        return f"{label}: {self.detail}" if label and self.detail else str(label or self.detail)

@@ -1,0 +1,83 @@
+"""What stands in the way of a mailing: asked before it is released, and again when it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from massmail_plugin import preferences, recipients
+from massmail_plugin.accounts.models import accounts_for
+from massmail_plugin.audience.models import TargetListMember
+from massmail_plugin.audience.resolve import Summary, summarise
+from massmail_plugin.content.compiler import compile_template
+from massmail_plugin.content.lint import lint
+from massmail_plugin.content.problems import ContentError
+from massmail_plugin.mailings.freeze import compile_options
+from massmail_plugin.mailings.models import Mailing
+
+
+@dataclass(slots=True)
+class Preflight:
+    """``problems`` stop the mailing; ``warnings`` do not; both are sentences for people."""
+
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    audience: Summary = field(default_factory=Summary)
+
+    @property
+    def is_clear(self) -> bool:
+        return not self.problems
+
+
+def check(mailing: Mailing, *, starting: bool = False) -> Preflight:
+    """Return everything that is wrong with ``mailing``. ``starting``: its time has come, so that may have passed."""
+    result = Preflight()
+    result.problems.extend(_setting_problems(mailing, starting=starting))
+    _check_content(mailing, result)
+    _check_audience(mailing, result)
+    return result
+
+
+def _setting_problems(mailing: Mailing, *, starting: bool) -> Iterator[str]:
+    if not starting and mailing.start_at and mailing.start_at < timezone.now():
+        yield _("The start time has passed. Choose a later one, or empty it to start at once.")
+    if not accounts_for(mailing.owner_id).exists():
+        yield _("No sender account is ready for the owner of this mailing. Add one, or mend the one that has stopped.")
+    if not preferences.load().base_url:
+        yield _("The public address of this site is not set, so the links in the mails would lead nowhere. Enter it under Settings › Mass mailing.")
+
+
+def _check_content(mailing: Mailing, result: Preflight) -> None:
+    template = mailing.template
+    if template is None:
+        result.problems.append(_("Choose a template."))
+        return
+    if not template.live:
+        result.problems.append(_("The template “%(name)s” is a draft. Publish it first.") % {"name": template})
+    try:
+        compile_template(template, compile_options())
+    except ContentError as error:
+        result.problems.extend(str(problem) for problem in error.problems)
+        return
+    slugs = [url.slug for url in mailing.campaign.tracking_urls.all()]
+    for problem in lint(template, _types_in_lists(mailing), slugs):
+        (result.problems if problem.severity == "error" else result.warnings).append(str(problem))
+
+
+def _check_audience(mailing: Mailing, result: Preflight) -> None:
+    lists = list(mailing.campaign.target_lists.all())
+    if not lists:
+        result.problems.append(_("The campaign has no target list. Choose one in the campaign."))
+        return
+    result.audience = summarise(lists, list(mailing.campaign.excluded_lists.all()))
+    if not result.audience.included:
+        result.problems.append(_("Nobody would get this mailing: see below why."))
+
+
+def _types_in_lists(mailing: Mailing) -> list[recipients.RecipientType]:
+    """Return the recipient types that the campaign's lists really hold."""
+    keys = TargetListMember.objects.filter(target_list__campaigns=mailing.campaign_id).values_list("recipient_type", flat=True)
+    return [found for key in sorted(set(keys.distinct())) if (found := recipients.get(key))]

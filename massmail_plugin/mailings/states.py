@@ -1,0 +1,132 @@
+"""The states of a mailing and of a delivery, with the one table of allowed moves for each.
+
+A move is a conditional UPDATE whose row count is checked, so that of two people who press the same button,
+and of two workers who hold the same mail, exactly one succeeds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+
+class MailingState(models.TextChoices):
+    """Where a mailing stands. Kept on the mailing itself, which has no revisions that could bring an old one back."""
+
+    #: Being written; nothing happens by itself.
+    DRAFT = "draft", _("Draft")
+    #: Released; starts when its start time has come.
+    PENDING = "pending", _("Pending")
+    #: Content and audience are frozen, mails are leaving.
+    ACTIVE = "active", _("Active")
+    #: Mails are leaving although some failed or an account has stopped.
+    ACTIVE_ERROR = "active_error", _("Active but error")
+    #: A person has stopped it; a person can let it go on.
+    PAUSED = "paused", _("Paused")
+    #: It cannot go on by itself: no usable account, or it could not be started.
+    INTERRUPTED = "interrupted", _("Interrupted")
+    #: Every delivery has an end.
+    DONE = "done", _("Done")
+    #: A person has ended it; what was still queued will never be sent.
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+RUNNING = (MailingState.ACTIVE, MailingState.ACTIVE_ERROR)
+#: A run exists or existed: content and audience are frozen and the mailing is read-only.
+STARTED = (*RUNNING, MailingState.PAUSED, MailingState.INTERRUPTED, MailingState.DONE, MailingState.CANCELLED)
+
+MAILING_MOVES: dict[MailingState, tuple[MailingState, ...]] = {
+    MailingState.DRAFT: (MailingState.PENDING, MailingState.CANCELLED),
+    MailingState.PENDING: (
+        MailingState.DRAFT,
+        MailingState.ACTIVE,
+        MailingState.INTERRUPTED,
+        MailingState.CANCELLED,
+    ),
+    MailingState.ACTIVE: (
+        MailingState.ACTIVE_ERROR,
+        MailingState.PAUSED,
+        MailingState.INTERRUPTED,
+        MailingState.DONE,
+        MailingState.CANCELLED,
+    ),
+    MailingState.ACTIVE_ERROR: (
+        MailingState.ACTIVE,
+        MailingState.PAUSED,
+        MailingState.INTERRUPTED,
+        MailingState.DONE,
+        MailingState.CANCELLED,
+    ),
+    MailingState.PAUSED: (MailingState.ACTIVE, MailingState.CANCELLED),
+    # Interrupted before its first mail: back to Draft, to pass the checks again.
+    MailingState.INTERRUPTED: (MailingState.ACTIVE, MailingState.DRAFT, MailingState.CANCELLED),
+    # Retrying the unsuccessful reopens a mailing.
+    MailingState.DONE: (MailingState.ACTIVE,),
+    MailingState.CANCELLED: (),
+}
+
+
+class DeliveryState(models.TextChoices):
+    """Where one mail stands in being handed over. What happens after that is a DeliveryEvent."""
+
+    #: Waiting for a worker.
+    QUEUED = "queued", _("waiting")
+    #: A worker owns it and has not yet risked sending it: if the worker dies it is queued again.
+    CLAIMED = "claimed", _("being prepared")
+    #: The worker has committed to sending it: if the worker dies now nobody knows whether it left.
+    HANDING = "handing", _("being handed over")
+    #: The mail server took responsibility.
+    ACCEPTED = "accepted", _("sent")
+    #: A temporary fault; it is tried again at ``next_attempt_at``.
+    DEFERRED = "deferred", _("will be tried again")
+    #: The server refused it for good, or its attempts are used up.
+    FAILED = "failed", _("failed")
+    #: It may or may not have left. Never sent again by itself.
+    IN_DOUBT = "in_doubt", _("in doubt")
+    #: Gets no mail, for the reason given.
+    SKIPPED = "skipped", _("left out")
+    #: The mailing was cancelled before its turn.
+    CANCELLED = "cancelled", _("cancelled")
+
+
+#: States in which a delivery still waits for its end.
+OPEN = (DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.HANDING, DeliveryState.DEFERRED)
+
+DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
+    DeliveryState.QUEUED: (DeliveryState.CLAIMED, DeliveryState.SKIPPED, DeliveryState.CANCELLED),
+    DeliveryState.DEFERRED: (DeliveryState.CLAIMED, DeliveryState.SKIPPED, DeliveryState.CANCELLED),
+    DeliveryState.CLAIMED: (
+        DeliveryState.HANDING,
+        DeliveryState.QUEUED,
+        DeliveryState.DEFERRED,
+        DeliveryState.FAILED,
+        DeliveryState.SKIPPED,
+        DeliveryState.CANCELLED,
+    ),
+    DeliveryState.HANDING: (
+        DeliveryState.ACCEPTED,
+        DeliveryState.DEFERRED,
+        DeliveryState.QUEUED,
+        DeliveryState.FAILED,
+        DeliveryState.IN_DOUBT,
+    ),
+    # Evidence (an answer that came late, a webhook, a click) settles a doubt; so may a person.
+    DeliveryState.IN_DOUBT: (DeliveryState.ACCEPTED, DeliveryState.DEFERRED, DeliveryState.FAILED, DeliveryState.QUEUED),
+    DeliveryState.FAILED: (DeliveryState.QUEUED,),
+    DeliveryState.CANCELLED: (DeliveryState.QUEUED,),
+    DeliveryState.ACCEPTED: (),
+    DeliveryState.SKIPPED: (),
+}
+
+
+def move(queryset: QuerySet[Any], target: MailingState | DeliveryState, **fields: Any) -> int:
+    """Move the rows of ``queryset`` to ``target``, as far as the table allows it from where each stands.
+
+    One conditional UPDATE. Returns how many rows moved; 0 means that somebody else was first.
+    """
+    table: dict[Any, tuple[Any, ...]] = MAILING_MOVES if isinstance(target, MailingState) else DELIVERY_MOVES  # type: ignore[assignment]
+    sources = [source for source, targets in table.items() if target in targets]
+    return queryset.filter(state__in=sources).update(state=target, **fields)

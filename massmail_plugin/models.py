@@ -1,0 +1,28 @@
+"""Table of contents: the models of every room, so that Django finds them."""
+
+from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
+from massmail_plugin.content.models import EmailTemplate
+from massmail_plugin.feedback.models import DeliveryEvent
+from massmail_plugin.mailings.models import Campaign, Delivery, Mailing, Run, TrackedLink, TrackingUrl
+from massmail_plugin.preferences import MailPreferences
+from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOptOut
+
+__all__ = [
+    "Campaign",
+    "ConsentEvent",
+    "Delivery",
+    "DeliveryEvent",
+    "EmailAddress",
+    "EmailTemplate",
+    "ListOptOut",
+    "MailPreferences",
+    "Mailing",
+    "Run",
+    "SenderAccount",
+    "TargetListIndexPage",
+    "TargetListMember",
+    "TargetListPage",
+    "TrackedLink",
+    "TrackingUrl",
+]
