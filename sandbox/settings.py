@@ -134,6 +134,10 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 WAGTAIL_SITE_NAME = "Sandbox CRM"
 WAGTAILADMIN_BASE_URL = BASE_URL
+# The sandbox works without a network: no portraits and no news from outside.
+WAGTAIL_GRAVATAR_PROVIDER_URL = None
+WAGTAIL_ENABLE_UPDATE_CHECK = False
+WAGTAIL_ENABLE_WHATS_NEW_BANNER = False
 WAGTAILSEARCH_BACKENDS = {"default": {"BACKEND": "wagtail.search.backends.database"}}
 
 # The sandbox's own notifications (Wagtail's, the password reset) go to its inbox, too.
@@ -149,6 +153,8 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
+    # aiosmtpd writes down every line of every conversation.
+    "loggers": {"mail.log": {"level": "WARNING"}},
 }
 
 # What massmail_plugin needs

@@ -65,11 +65,14 @@ class Person(Record):
         ordering = ["last_name", "first_name", "pk"]
 
     def __str__(self) -> str:
-        return self.full_name or self.email or f"No. {self.pk}"
+        return self.full_name() or self.email or f"No. {self.pk}"
 
-    @property
     def full_name(self) -> str:
         return f"{self.first_name} {self.last_name}".strip()
+
+    # Lets listings sort by it.
+    full_name.short_description = "Name"  # type: ignore[attr-defined]
+    full_name.admin_order_field = "last_name"  # type: ignore[attr-defined]
 
 
 class Contact(Person):

@@ -127,7 +127,7 @@ class _Crowd:
             contact = random.choice(contacts)
             return {
                 "requester": contact,
-                "requester_name": contact.full_name[:255],
+                "requester_name": contact.full_name()[:255],
                 "requester_email": contact.email,
             }
         region = _region(random)
