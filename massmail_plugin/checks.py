@@ -6,7 +6,8 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, register
 from django.urls import NoReverseMatch, reverse
 
 from massmail_plugin import conf, recipients
@@ -35,7 +36,11 @@ def check_apps(**kwargs: Any) -> list[CheckMessage]:
     """The apps that we build on are installed."""
     needed = ("django_q", "anymail", "wagtail.contrib.settings")
     return [
-        Error(f"massmail_plugin needs {app!r}.", hint=f"Add {app!r} to INSTALLED_APPS.", id="massmail_plugin.E002")
+        Error(
+            f"massmail_plugin needs {app!r}.",
+            hint=f"Add {app!r} to INSTALLED_APPS.",
+            id="massmail_plugin.E002",
+        )
         for app in needed
         if not apps.is_installed(app)
     ]
@@ -47,7 +52,9 @@ def check_urls(**kwargs: Any) -> list[CheckMessage]:
         reverse("massmail:one_click", args=["token"])
     except NoReverseMatch:
         hint = 'Add path("mail/", include("massmail_plugin.urls")) to the project\'s urls.py, before Wagtail\'s own.'
-        return [Error("massmail_plugin's public pages are not mounted.", hint=hint, id="massmail_plugin.E003")]
+        return [
+            Error("massmail_plugin's public pages are not mounted.", hint=hint, id="massmail_plugin.E003")
+        ]
     return []
 
 
@@ -56,7 +63,11 @@ def check_recipient_types(**kwargs: Any) -> list[CheckMessage]:
     types = recipients.all_types()
     if not types:
         hint = "Write a massmail.py in one of your apps that registers a RecipientType; see the README."
-        return [Warning("Nobody can be mailed: no recipient type is registered.", hint=hint, id="massmail_plugin.W001")]
+        return [
+            checks.Warning(
+                "Nobody can be mailed: no recipient type is registered.", hint=hint, id="massmail_plugin.W001"
+            )
+        ]
     return [message for recipient_type in types for message in _check_type(recipient_type)]
 
 
@@ -69,7 +80,7 @@ def _check_type(recipient_type: recipients.RecipientType) -> list[CheckMessage]:
             found.append(
                 Error(
                     f"{name}.{attribute} = {path!r} is not a field of {recipient_type.model.__name__}.",
-                    hint="Name a field, also through relations, for example \"person__email\".",
+                    hint='Name a field, also through relations, for example "person__email".',
                     id="massmail_plugin.E004",
                 )
             )

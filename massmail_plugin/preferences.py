@@ -21,7 +21,10 @@ class MailPreferences(BaseGenericSetting):
         max_length=255,
         blank=True,
         validators=[URLValidator(schemes=["http", "https"])],
-        help_text=_("Links in mails start with it, for example https://www.example.com. Empty: the address in the project's settings."),
+        help_text=_(
+            "Links in mails start with it, for example https://www.example.com. "
+            "Empty: the address in the project's settings."
+        ),
     )
     postal_address = models.TextField(
         _("postal address of the sender"),
@@ -37,7 +40,9 @@ class MailPreferences(BaseGenericSetting):
     track_opens = models.BooleanField(
         _("count opens"),
         default=False,
-        help_text=_("Adds an invisible picture to every mail. Unreliable, and in many countries only lawful with consent."),
+        help_text=_(
+            "Adds an invisible picture to every mail. Unreliable, and in many countries only lawful with consent."
+        ),
     )
 
     panels = [

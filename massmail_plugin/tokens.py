@@ -36,7 +36,11 @@ class BadToken(ValueError):
 def make(purpose: Purpose, *numbers: int) -> str:
     """Return a URL-safe token that carries ``numbers`` (each 0 <= n < 2**63) for ``purpose``."""
     payload = b"".join(_encode(number) for number in numbers)
-    return base64.urlsafe_b64encode(_mac(conf.secret_keys()[0], purpose, payload) + payload).rstrip(b"=").decode()
+    return (
+        base64.urlsafe_b64encode(_mac(conf.secret_keys()[0], purpose, payload) + payload)
+        .rstrip(b"=")
+        .decode()
+    )
 
 
 def read(purpose: Purpose, token: str, *, count: int) -> tuple[int, ...]:

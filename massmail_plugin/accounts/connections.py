@@ -46,5 +46,5 @@ def read_options(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise BadBackend(_("The backend options are not valid JSON.")) from error
     if not isinstance(options, dict):
-        raise BadBackend(_("The backend options must be a JSON object, for example {\"api_key\": \"...\"}."))
+        raise BadBackend(_('The backend options must be a JSON object, for example {"api_key": "..."}.'))
     return options

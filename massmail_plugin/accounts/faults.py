@@ -23,7 +23,9 @@ def stop(account: SenderAccount, message: str) -> bool:
 
 def note(account: SenderAccount, message: str) -> None:
     """Remember a passing fault (server busy, no connection) without stopping the account."""
-    SenderAccount.objects.filter(pk=account.pk).update(last_fault=message[:2000], last_fault_at=timezone.now())
+    SenderAccount.objects.filter(pk=account.pk).update(
+        last_fault=message[:2000], last_fault_at=timezone.now()
+    )
 
 
 def mend(account: SenderAccount) -> bool:

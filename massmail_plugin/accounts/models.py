@@ -36,7 +36,9 @@ class SenderAccount(models.Model):
         #: Stopped by a fault of the account itself; starts again when somebody has mended it.
         FAULTY = "faulty", _("stopped by a fault")
 
-    name = models.CharField(_("name"), max_length=100, help_text=_("For you and your colleagues, for example “Sales, Berlin”."))
+    name = models.CharField(
+        _("name"), max_length=100, help_text=_("For you and your colleagues, for example “Sales, Berlin”.")
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -48,14 +50,20 @@ class SenderAccount(models.Model):
     )
     from_name = models.CharField(_("From: name"), max_length=100, blank=True)
     from_email = models.EmailField(_("From: address"))
-    reply_to = models.EmailField(_("Reply-To address"), blank=True, help_text=_("Empty: answers go to the From address."))
+    reply_to = models.EmailField(
+        _("Reply-To address"), blank=True, help_text=_("Empty: answers go to the From address.")
+    )
     kind = models.CharField(_("sends through"), max_length=10, choices=Kind.choices, default=Kind.SMTP)
 
-    host = models.CharField(_("server"), max_length=255, blank=True, help_text=_("For example smtp.example.com"))
+    host = models.CharField(
+        _("server"), max_length=255, blank=True, help_text=_("For example smtp.example.com")
+    )
     port = models.PositiveIntegerField(
         _("port"), default=587, validators=[MinValueValidator(1), MaxValueValidator(65535)]
     )
-    security = models.CharField(_("encryption"), max_length=10, choices=Security.choices, default=Security.STARTTLS)
+    security = models.CharField(
+        _("encryption"), max_length=10, choices=Security.choices, default=Security.STARTTLS
+    )
     username = models.CharField(_("user name"), max_length=255, blank=True)
     password = SecretField(_("password"))
 

@@ -23,7 +23,9 @@ class SecretUnreadable(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            _("The stored password cannot be read: the project's secret key was changed. Enter the password again.")
+            _(
+                "The stored password cannot be read: the project's secret key was changed. Enter the password again."
+            )
         )
 
 
@@ -101,5 +103,7 @@ def _fernet() -> MultiFernet:
 
 
 def _derive(key: str) -> bytes:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"massmail_plugin.accounts.secrets").derive(key.encode())
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"massmail_plugin.accounts.secrets").derive(
+        key.encode()
+    )
     return base64.urlsafe_b64encode(derived)

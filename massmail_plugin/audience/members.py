@@ -32,7 +32,10 @@ def add_members(
         TargetListMember.objects.bulk_create(
             [
                 TargetListMember(
-                    target_list=target_list, recipient_type=recipient_type.key, object_id=str(pk), added_by=added_by
+                    target_list=target_list,
+                    recipient_type=recipient_type.key,
+                    object_id=str(pk),
+                    added_by=added_by,
                 )
                 for pk in chunk
             ],
@@ -75,5 +78,7 @@ def get_index_page() -> TargetListIndexPage:
     page = TargetListIndexPage.objects.order_by("path").first()
     if page is None:
         root = swapper.load_model("wagtailcore", "Page").get_first_root_node()
-        page = root.add_child(instance=TargetListIndexPage(title=gettext("Target lists"), slug="target-lists"))
+        page = root.add_child(
+            instance=TargetListIndexPage(title=gettext("Target lists"), slug="target-lists")
+        )
     return page

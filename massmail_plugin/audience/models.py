@@ -53,7 +53,9 @@ class TargetListPage(PrivatePageMixin, Page):
     """A list of recipients. Its members are :class:`TargetListMember` rows."""
 
     description = models.TextField(
-        _("description"), blank=True, help_text=_("Who is in this list, and what for? Only your colleagues see it.")
+        _("description"),
+        blank=True,
+        help_text=_("Who is in this list, and what for? Only your colleagues see it."),
     )
 
     parent_page_types = ["massmail_plugin.TargetListIndexPage"]
@@ -81,7 +83,11 @@ class TargetListMember(models.Model):
     object_id = models.CharField(max_length=64)
     added_at = models.DateTimeField(_("added"), auto_now_add=True)
     added_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("added by")
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("added by"),
     )
 
     add_to_reference_index = False

@@ -99,7 +99,9 @@ def _rows(lists: Iterable[TargetListPage]) -> Iterator[tuple[str, int, Recipient
     """Yield each record once, even if it is in several lists."""
     seen: set[tuple[str, str]] = set()
     for target_list in lists:
-        types = target_list.members.order_by("recipient_type").values_list("recipient_type", flat=True).distinct()
+        types = (
+            target_list.members.order_by("recipient_type").values_list("recipient_type", flat=True).distinct()
+        )
         for key in types:
             recipient_type = recipients.get(key)
             if recipient_type is None:
@@ -139,10 +141,12 @@ def _excluded(lists: Iterable[TargetListPage]) -> tuple[set[tuple[str, str]], di
 
 def _said_no(keys: set[str], scopes: set[str]) -> dict[str, str]:
     """Return the reason for each of ``keys`` that may not be mailed; the strongest reason wins."""
-    reasons: dict[str, str] = {
-        key: Reason.OPTED_OUT_LIST
-        for key in ListOptOut.objects.filter(address__key__in=keys, scope__in=scopes).values_list("address__key", flat=True)
-    }
+    reasons: dict[str, str] = dict.fromkeys(
+        ListOptOut.objects.filter(address__key__in=keys, scope__in=scopes).values_list(
+            "address__key", flat=True
+        ),
+        Reason.OPTED_OUT_LIST,
+    )
     flagged = EmailAddress.objects.filter(key__in=keys).exclude(
         invalid_since=None, opted_out_since=None, complained_since=None
     )

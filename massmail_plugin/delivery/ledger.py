@@ -35,7 +35,9 @@ def mailings_through(account: SenderAccount) -> QuerySet[Mailing]:
 
 def due(account: SenderAccount) -> QuerySet[Delivery]:
     """Return the deliveries that ``account`` could send now."""
-    waiting = Q(state=DeliveryState.QUEUED) | Q(state=DeliveryState.DEFERRED, next_attempt_at__lte=timezone.now())
+    waiting = Q(state=DeliveryState.QUEUED) | Q(
+        state=DeliveryState.DEFERRED, next_attempt_at__lte=timezone.now()
+    )
     return Delivery.objects.filter(waiting, run__finished_at=None, run__mailing__in=mailings_through(account))
 
 
@@ -64,7 +66,9 @@ def commit_to_send(delivery: Delivery) -> bool:
 
     Still this worker's, lease alive, mailing running, and nobody has said no in the meantime.
     """
-    opted_out = ListOptOut.objects.filter(address=OuterRef("address"), scope__in=list(delivery.run.list_scopes))
+    opted_out = ListOptOut.objects.filter(
+        address=OuterRef("address"), scope__in=list(delivery.run.list_scopes)
+    )
     allowed = _mine(delivery).filter(
         ~Exists(opted_out),
         lease_until__gt=timezone.now(),
@@ -90,7 +94,13 @@ def defer(delivery: Delivery, *, detail: str, seconds: float) -> bool:
     """Give the mail back, to be tried again in ``seconds``; the attempt is used."""
     later = timezone.now() + timedelta(seconds=seconds)
     return bool(
-        move(_mine(delivery), DeliveryState.DEFERRED, detail=detail[:1000], lease_until=None, next_attempt_at=later)
+        move(
+            _mine(delivery),
+            DeliveryState.DEFERRED,
+            detail=detail[:1000],
+            lease_until=None,
+            next_attempt_at=later,
+        )
     )
 
 

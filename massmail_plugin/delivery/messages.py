@@ -41,11 +41,20 @@ class Composer:
     @classmethod
     def for_run(cls, run: Run, base_url: str) -> Composer:
         """Return the composer of a run, from what was frozen at its start."""
-        links = [Link(number, slug) for number, slug in run.links.order_by("number").values_list("number", "slug")]
+        links = [
+            Link(number, slug) for number, slug in run.links.order_by("number").values_list("number", "slug")
+        ]
         return cls(CompiledContent.from_json(run.content), run.mailing, links, base_url)
 
     def compose(
-        self, account: SenderAccount, *, to: str, name: str, contact: Mapping[str, Any], delivery_id: int, address_id: int
+        self,
+        account: SenderAccount,
+        *,
+        to: str,
+        name: str,
+        contact: Mapping[str, Any],
+        delivery_id: int,
+        address_id: int,
     ) -> OutgoingMail:
         """Return the mail for one recipient. Raises ``RenderFailed``.
 
@@ -94,7 +103,9 @@ class Composer:
         return self._base_url + reverse(f"massmail:{view}", args=[tokens.make(purpose, *numbers)])
 
 
-def compose_delivery(composer: Composer, account: SenderAccount, delivery: Delivery, contact: Mapping[str, Any]) -> OutgoingMail:
+def compose_delivery(
+    composer: Composer, account: SenderAccount, delivery: Delivery, contact: Mapping[str, Any]
+) -> OutgoingMail:
     """Return the mail of one row of the ledger. Raises ``RenderFailed``."""
     mail = composer.compose(
         account,
@@ -115,7 +126,9 @@ def message_id(account: SenderAccount, delivery_id: int, address_id: int) -> str
     return f"<mm.{delivery_id}.{hashlib.sha256(secret).hexdigest()[:16]}@{account.sending_domain}>"
 
 
-def _message(rendered: RenderedMail, account: SenderAccount, *, sender: str, to: str, name: str) -> EmailMultiAlternatives:
+def _message(
+    rendered: RenderedMail, account: SenderAccount, *, sender: str, to: str, name: str
+) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives(
         subject=rendered.subject,
         body=rendered.text,

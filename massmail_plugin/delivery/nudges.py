@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.db import transaction
 from django_q.tasks import async_task
 
 from massmail_plugin import conf
+
+logger = logging.getLogger("massmail_plugin.delivery")
 
 _OPTIONS = {"ack_failure": True, "save": False}
 
@@ -22,4 +26,8 @@ def nudge_account(account_id: int) -> None:
 
 def _enqueue(path: str, *args: int) -> None:
     cluster = conf.get("CLUSTER")
-    async_task(path, *args, q_options={**_OPTIONS, **({"cluster": cluster} if cluster else {})})
+    try:
+        async_task(path, *args, q_options={**_OPTIONS, **({"cluster": cluster} if cluster else {})})
+    except Exception:
+        # The broker is away. What was done is committed, and the next tick finds it.
+        logger.exception("The nudge %s%s could not be queued", path, args)

@@ -32,7 +32,11 @@ def send_test(mailing: Mailing, to: str) -> str:
         raise Refused(_("Choose a template."))
     account = accounts_for(mailing.owner_id).first()
     if account is None:
-        raise Refused(_("No sender account is ready for the owner of this mailing. Add one, or mend the one that has stopped."))
+        raise Refused(
+            _(
+                "No sender account is ready for the owner of this mailing. Add one, or mend the one that has stopped."
+            )
+        )
     content = compile_template(mailing.template, compile_options())
     slugs = mailing.campaign.tracking_urls.values_list("slug", flat=True)
     links = [Link(number, "") for number in range(len(content.links))]
@@ -40,7 +44,9 @@ def send_test(mailing: Mailing, to: str) -> str:
     composer = Composer(content, mailing, links, preferences.load().base_url)
     name, contact = _sample(mailing)
     try:
-        mail = composer.compose(account, to=address.envelope, name=name, contact=contact, delivery_id=0, address_id=0)
+        mail = composer.compose(
+            account, to=address.envelope, name=name, contact=contact, delivery_id=0, address_id=0
+        )
     except RenderFailed as error:
         raise Refused(str(error)) from error
     mail.message.subject = _("[Test] %(subject)s") % {"subject": mail.message.subject}

@@ -29,7 +29,9 @@ def sweep() -> int:
         detail=_("The worker died while it was handing this mail over."),
     )
     claimed = expired.filter(state=DeliveryState.CLAIMED)
-    ended = move(claimed.filter(run__mailing__state=MailingState.CANCELLED), DeliveryState.CANCELLED, lease_until=None)
+    ended = move(
+        claimed.filter(run__mailing__state=MailingState.CANCELLED), DeliveryState.CANCELLED, lease_until=None
+    )
     poison = move(
         claimed.filter(attempts__gte=conf.get("MAX_ATTEMPTS")),
         DeliveryState.FAILED,

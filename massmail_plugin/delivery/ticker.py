@@ -26,8 +26,13 @@ def run_tick() -> list[int]:
 def _follow(mailing: Mailing) -> None:
     """Let the mailing's state say how its run is doing."""
     here = Mailing.objects.filter(pk=mailing.pk, state__in=RUNNING)
-    if Delivery.objects.filter(run__mailing=mailing, state__in=OPEN).exists() and not accounts_for(mailing.owner_id).exists():
-        notice = _("No sender account is ready any more. Mend the account that has stopped, then press Resume.")
+    if (
+        Delivery.objects.filter(run__mailing=mailing, state__in=OPEN).exists()
+        and not accounts_for(mailing.owner_id).exists()
+    ):
+        notice = _(
+            "No sender account is ready any more. Mend the account that has stopped, then press Resume."
+        )
         move(here, MailingState.INTERRUPTED, notice=notice)
         return
     failed = Delivery.objects.filter(

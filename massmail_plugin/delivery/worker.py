@@ -6,6 +6,8 @@ import logging
 import time
 from dataclasses import dataclass, field
 
+from django.db.models import Model
+
 from massmail_plugin import conf, preferences, recipients
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.models import SenderAccount
@@ -14,7 +16,7 @@ from massmail_plugin.content.compiled import RenderFailed
 from massmail_plugin.delivery import ledger
 from massmail_plugin.delivery.messages import Composer, compose_delivery
 from massmail_plugin.delivery.transports import transport_for
-from massmail_plugin.delivery.transports.base import CannotOpen, Outcome, Transport, Verdict
+from massmail_plugin.delivery.transports.base import CannotOpen, Outcome, OutgoingMail, Transport, Verdict
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState, MailingState
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
@@ -42,7 +44,7 @@ class _Slice:
     """Claimed mails with all that is needed to compose them, loaded in a few queries."""
 
     deliveries: list[Delivery]
-    records: dict[tuple[str, str], object] = field(default_factory=dict)
+    records: dict[tuple[str, str], Model] = field(default_factory=dict)
     composers: dict[int, Composer] = field(default_factory=dict)
 
 
@@ -72,15 +74,14 @@ def _hand_over_all(
         transport.open()
         prepared = _prepare(claimed)
         while waiting and not result.stopped and time.monotonic() < end:
-            outcome = _hand_over(account, transport, prepared, waiting[0])
-            waiting.pop(0)
+            # Taken out first: if this one kills the worker, its attempt must count, or it would do so for ever.
+            outcome = _hand_over(account, transport, prepared, waiting.pop(0))
             result.handled += 1
             result.stopped = _stop_reason(account, outcome)
     except CannotOpen as error:
         result.stopped = _stop_reason(account, error.outcome)
     finally:
-        # Also for SystemExit, which is what django-q2 raises when a task is out of time. A mail that is past
-        # the fence is not "claimed" any more: it stays for the sweeper, which calls it in doubt.
+        # Also for SystemExit, which is what django-q2 raises when a task is out of time.
         ledger.give_back(waiting)
 
 
@@ -95,27 +96,38 @@ def _prepare(deliveries: list[Delivery]) -> _Slice:
     for key, ids in by_type.items():
         recipient_type = recipients.get(key)
         if recipient_type is not None:
-            prepared.records |= {(key, object_id): record for object_id, record in recipient_type.load(ids).items()}
+            prepared.records |= {
+                (key, object_id): record for object_id, record in recipient_type.load(ids).items()
+            }
     return prepared
 
 
-def _hand_over(account: SenderAccount, transport: Transport, prepared: _Slice, delivery: Delivery) -> Outcome | None:
+def _hand_over(
+    account: SenderAccount, transport: Transport, prepared: _Slice, delivery: Delivery
+) -> Outcome | None:
     """Hand over one mail and record the outcome. Returns None if it was not tried."""
     reason = _changed_since_start(prepared, delivery)
     if reason:
         ledger.skip(delivery, reason)
         return None
-    recipient_type = recipients.get(delivery.recipient_type)
-    assert recipient_type is not None
-    contact = recipient_type.merge_values(prepared.records[delivery.recipient_type, delivery.object_id])  # type: ignore[arg-type]
     try:
-        mail = compose_delivery(prepared.composers[delivery.run_id], account, delivery, contact)
-    except (RenderFailed, ValueError) as error:
-        ledger.settle(delivery, DeliveryState.FAILED, detail=str(error))
+        mail = _compose(account, prepared, delivery)
+    except Exception as error:
+        # The host's own properties run here and may raise anything; that must stop nobody else's mail.
+        if not isinstance(error, RenderFailed):
+            logger.exception("Delivery %s could not be composed", delivery.pk)
+        ledger.settle(delivery, DeliveryState.FAILED, detail=f"{type(error).__name__}: {error}")
         return None
     outcome = transport.deliver(mail, lambda: ledger.commit_to_send(delivery))
     _record(delivery, outcome)
     return outcome
+
+
+def _compose(account: SenderAccount, prepared: _Slice, delivery: Delivery) -> OutgoingMail:
+    recipient_type = recipients.get(delivery.recipient_type)
+    assert recipient_type is not None
+    contact = recipient_type.merge_values(prepared.records[delivery.recipient_type, delivery.object_id])
+    return compose_delivery(prepared.composers[delivery.run_id], account, delivery, contact)
 
 
 def _changed_since_start(prepared: _Slice, delivery: Delivery) -> str:
@@ -125,7 +137,7 @@ def _changed_since_start(prepared: _Slice, delivery: Delivery) -> str:
     if recipient_type is None or record is None:
         return Reason.RECORD_GONE
     try:
-        key = parse_address(recipient_type.record_email(record)).key  # type: ignore[arg-type]
+        key = parse_address(recipient_type.record_email(record)).key
     except MalformedAddress:
         return Reason.ADDRESS_CHANGED
     return "" if delivery.address and key == delivery.address.key else Reason.ADDRESS_CHANGED
@@ -135,7 +147,9 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
     """Write to the ledger what is known now."""
     match outcome.verdict:
         case Verdict.ACCEPTED:
-            ledger.settle(delivery, DeliveryState.ACCEPTED, detail=outcome.reply, provider_id=outcome.provider_id)
+            ledger.settle(
+                delivery, DeliveryState.ACCEPTED, detail=outcome.reply, provider_id=outcome.provider_id
+            )
         case Verdict.RECIPIENT:
             ledger.settle(delivery, DeliveryState.FAILED, detail=outcome.reply)
         case Verdict.DOUBT:

@@ -20,6 +20,8 @@ from massmail_plugin.mailings.states import MAILING_MOVES, OPEN, RUNNING, Delive
 
 logger = logging.getLogger("massmail_plugin.mailings")
 
+_RETRIABLE = (*RUNNING, MailingState.PAUSED, MailingState.INTERRUPTED, MailingState.DONE)
+
 
 class Refused(Exception):
     """The verb cannot be done now; ``problems`` are sentences for people that say what to do."""
@@ -35,7 +37,9 @@ def release(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> prefli
     if result.problems:
         raise Refused(*result.problems)
     now = timezone.now()
-    if not _move_from(mailing, [MailingState.DRAFT], MailingState.PENDING, start_at=mailing.start_at or now, notice=""):
+    if not _move_from(
+        mailing, [MailingState.DRAFT], MailingState.PENDING, start_at=mailing.start_at or now, notice=""
+    ):
         raise Refused(_("This mailing has already been sent or scheduled."))
     _log(mailing, "massmail.release", user, recipients=result.audience.included)
     return result
@@ -85,12 +89,16 @@ def pause(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
 
 def resume(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
     """Go on with a paused or interrupted mailing. Raises :class:`Refused`."""
-    if not mailing.runs.exists() and _move_from(mailing, [MailingState.INTERRUPTED], MailingState.DRAFT, start_at=None):
+    if not mailing.runs.exists() and _move_from(
+        mailing, [MailingState.INTERRUPTED], MailingState.DRAFT, start_at=None
+    ):
         # Interrupted before its first mail: it has to pass the checks again.
         mailing.refresh_from_db()
         release(mailing, user=user)
         return
-    if not _move_from(mailing, [MailingState.PAUSED, MailingState.INTERRUPTED], MailingState.ACTIVE, notice=""):
+    if not _move_from(
+        mailing, [MailingState.PAUSED, MailingState.INTERRUPTED], MailingState.ACTIVE, notice=""
+    ):
         raise Refused(_("This mailing is not paused."))
     _log(mailing, "massmail.resume", user)
 
@@ -101,7 +109,9 @@ def cancel(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> int:
         unended = [state for state, targets in MAILING_MOVES.items() if MailingState.CANCELLED in targets]
         if not _move_from(mailing, unended, MailingState.CANCELLED):
             raise Refused(_("This mailing has already ended."))
-        waiting = Delivery.objects.filter(run__mailing=mailing, state__in=(DeliveryState.QUEUED, DeliveryState.DEFERRED))
+        waiting = Delivery.objects.filter(
+            run__mailing=mailing, state__in=(DeliveryState.QUEUED, DeliveryState.DEFERRED)
+        )
         stopped = move(waiting, DeliveryState.CANCELLED)
         Run.objects.filter(mailing=mailing, finished_at=None).update(finished_at=timezone.now())
     _log(mailing, "massmail.cancel", user, stopped=stopped)
@@ -110,6 +120,8 @@ def cancel(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> int:
 
 def retry_failed(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> int:
     """Queue the failed mails of a mailing again, and only those; returns how many. Raises :class:`Refused`."""
+    if not Mailing.objects.filter(pk=mailing.pk, state__in=_RETRIABLE).exists():
+        raise Refused(_("This mailing was cancelled, or has not been started."))
     with transaction.atomic():
         failed = Delivery.objects.filter(run__mailing=mailing, state=DeliveryState.FAILED)
         queued = move(failed, DeliveryState.QUEUED, attempts=0, detail="", next_attempt_at=None)
@@ -133,7 +145,9 @@ def finish_runs() -> int:
     return finished
 
 
-def _move_from(mailing: Mailing, sources: Iterable[MailingState], target: MailingState, **fields: Any) -> bool:
+def _move_from(
+    mailing: Mailing, sources: Iterable[MailingState], target: MailingState, **fields: Any
+) -> bool:
     """Move ``mailing`` if it stands in one of ``sources`` now, whatever the caller's copy of it says."""
     here = Mailing.objects.filter(pk=mailing.pk, state__in=list(sources))
     return bool(move(here, target, **fields))
@@ -141,4 +155,3 @@ def _move_from(mailing: Mailing, sources: Iterable[MailingState], target: Mailin
 
 def _log(mailing: Mailing, action: str, user: Any, **data: Any) -> None:
     log(instance=mailing, action=action, user=user, data=data or None)
-

@@ -57,7 +57,8 @@ def _write_links(run: Run, content: CompiledContent) -> None:
     destinations = [("", url) for url in content.links]
     destinations += [(tracking.slug, tracking.url) for tracking in run.mailing.campaign.tracking_urls.all()]
     TrackedLink.objects.bulk_create(
-        TrackedLink(run=run, number=number, slug=slug, url=url) for number, (slug, url) in enumerate(destinations)
+        TrackedLink(run=run, number=number, slug=slug, url=url)
+        for number, (slug, url) in enumerate(destinations)
     )
 
 
@@ -92,6 +93,8 @@ def _address_ids(keys: Iterator[str] | Iterable[str]) -> dict[str, int]:
     found = dict(EmailAddress.objects.filter(key__in=wanted).values_list("key", "pk"))
     missing = wanted - found.keys()
     if missing:
-        EmailAddress.objects.bulk_create((EmailAddress(key=key) for key in sorted(missing)), ignore_conflicts=True)
+        EmailAddress.objects.bulk_create(
+            (EmailAddress(key=key) for key in sorted(missing)), ignore_conflicts=True
+        )
         found |= dict(EmailAddress.objects.filter(key__in=missing).values_list("key", "pk"))
     return found

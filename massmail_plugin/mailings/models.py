@@ -46,7 +46,12 @@ class Campaign(ClusterableModel):
         help_text=_("Nobody in these lists gets a mail, under any record with the same address."),
     )
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("owner")
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("owner"),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -66,16 +71,24 @@ class TrackingUrl(models.Model):
     slug = models.CharField(
         _("name in templates"),
         max_length=50,
-        validators=[RegexValidator(r"^[a-z][a-z0-9_]*$", _("Use small letters, digits and underscores, for example “demo”."))],
+        validators=[
+            RegexValidator(
+                r"^[a-z][a-z0-9_]*$", _("Use small letters, digits and underscores, for example “demo”.")
+            )
+        ],
         help_text=_("A link to {{ tracking.demo }} leads here if the name is “demo”."),
     )
-    url = models.CharField(_("leads to"), max_length=2000, validators=[URLValidator(schemes=["http", "https"])])
+    url = models.CharField(
+        _("leads to"), max_length=2000, validators=[URLValidator(schemes=["http", "https"])]
+    )
 
     class Meta:
         verbose_name = _("tracking URL")
         verbose_name_plural = _("tracking URLs")
         constraints = [
-            models.UniqueConstraint(fields=["campaign", "slug"], name="massmail_tracking_slug_once_per_campaign"),
+            models.UniqueConstraint(
+                fields=["campaign", "slug"], name="massmail_tracking_slug_once_per_campaign"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -85,11 +98,18 @@ class TrackingUrl(models.Model):
 class Mailing(models.Model):
     """One template to the campaign's lists, from a start time on, through its owner's accounts."""
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="mailings", verbose_name=_("campaign"))
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.PROTECT, related_name="mailings", verbose_name=_("campaign")
+    )
     name = models.CharField(_("name"), max_length=150)
     # A mailing must never vanish with its template, so the template is protected.
     template = models.ForeignKey(
-        EmailTemplate, null=True, blank=True, on_delete=models.PROTECT, related_name="mailings", verbose_name=_("template")
+        EmailTemplate,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="mailings",
+        verbose_name=_("template"),
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -106,9 +126,13 @@ class Mailing(models.Model):
     opt_out_entirely = models.BooleanField(
         _("opt-out means all mailings"),
         default=False,
-        help_text=_("Ticked: who uses the opt-out link never gets a mailing again. Otherwise they leave this campaign's lists."),
+        help_text=_(
+            "Ticked: who uses the opt-out link never gets a mailing again. Otherwise they leave this campaign's lists."
+        ),
     )
-    state = models.CharField(_("status"), max_length=12, choices=MailingState.choices, default=MailingState.DRAFT, editable=False)
+    state = models.CharField(
+        _("status"), max_length=12, choices=MailingState.choices, default=MailingState.DRAFT, editable=False
+    )
     #: What went wrong last, for people; empty when all is well.
     notice = models.TextField(_("notice"), blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -138,7 +162,13 @@ class Mailing(models.Model):
     def clean(self) -> None:
         super().clean()
         if self.start_at and self.state == MailingState.DRAFT and self.start_at < timezone.now():
-            raise ValidationError({"start_at": _("This time has passed. Choose a later one, or leave it empty to start at once.")})
+            raise ValidationError(
+                {
+                    "start_at": _(
+                        "This time has passed. Choose a later one, or leave it empty to start at once."
+                    )
+                }
+            )
 
 
 class Run(models.Model):
@@ -151,7 +181,9 @@ class Run(models.Model):
     list_scopes = models.JSONField(default=dict)
     #: Whether the opt-out link in these mails means all mailings, and not only those lists.
     opt_out_entirely = models.BooleanField(default=False)
-    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     started_at = models.DateTimeField(_("started"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished"), null=True)
 
@@ -187,7 +219,9 @@ class TrackedLink(models.Model):
     class Meta:
         verbose_name = _("tracked link")
         verbose_name_plural = _("tracked links")
-        constraints = [models.UniqueConstraint(fields=["run", "number"], name="massmail_link_number_once_per_run")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "number"], name="massmail_link_number_once_per_run")
+        ]
 
     def __str__(self) -> str:
         return self.slug or self.url
@@ -208,9 +242,13 @@ class Delivery(models.Model):
     #: The address as it was in the record; ``envelope`` is what RCPT TO gets.
     email = models.CharField(_("address"), max_length=320, blank=True)
     envelope = models.CharField(max_length=254, blank=True)
-    target_list = models.ForeignKey(TargetListPage, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("list"))
+    target_list = models.ForeignKey(
+        TargetListPage, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("list")
+    )
 
-    state = models.CharField(_("status"), max_length=10, choices=DeliveryState.choices, default=DeliveryState.QUEUED)
+    state = models.CharField(
+        _("status"), max_length=10, choices=DeliveryState.choices, default=DeliveryState.QUEUED
+    )
     reason = models.CharField(_("reason"), max_length=20, choices=Reason.choices, blank=True)
     #: The server's answer, or more about the reason.
     detail = models.CharField(_("detail"), max_length=1000, blank=True)
@@ -219,7 +257,13 @@ class Delivery(models.Model):
     claim_token = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True)
 
-    account = models.ForeignKey(SenderAccount, null=True, on_delete=models.SET_NULL, related_name="deliveries", verbose_name=_("account"))
+    account = models.ForeignKey(
+        SenderAccount,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="deliveries",
+        verbose_name=_("account"),
+    )
     #: Ours, stable over attempts (RFC 5322 3.6.4), with the angle brackets.
     message_id = models.CharField(max_length=255, blank=True, db_index=True)
     #: The provider's own name for the mail, which its webhooks use.
@@ -234,7 +278,9 @@ class Delivery(models.Model):
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(fields=["run", "address"], name="massmail_one_mail_per_address"),
-            models.UniqueConstraint(fields=["run", "recipient_type", "object_id"], name="massmail_one_row_per_record"),
+            models.UniqueConstraint(
+                fields=["run", "recipient_type", "object_id"], name="massmail_one_row_per_record"
+            ),
         ]
         indexes = [
             models.Index(fields=["run", "state"], name="massmail_delivery_by_state"),

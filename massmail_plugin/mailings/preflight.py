@@ -45,9 +45,14 @@ def _setting_problems(mailing: Mailing, *, starting: bool) -> Iterator[str]:
     if not starting and mailing.start_at and mailing.start_at < timezone.now():
         yield _("The start time has passed. Choose a later one, or empty it to start at once.")
     if not accounts_for(mailing.owner_id).exists():
-        yield _("No sender account is ready for the owner of this mailing. Add one, or mend the one that has stopped.")
+        yield _(
+            "No sender account is ready for the owner of this mailing. Add one, or mend the one that has stopped."
+        )
     if not preferences.load().base_url:
-        yield _("The public address of this site is not set, so the links in the mails would lead nowhere. Enter it under Settings › Mass mailing.")
+        yield _(
+            "The public address of this site is not set, so the links in the mails would lead nowhere. "
+            "Enter it under Settings › Mass mailing."
+        )
 
 
 def _check_content(mailing: Mailing, result: Preflight) -> None:
@@ -56,7 +61,9 @@ def _check_content(mailing: Mailing, result: Preflight) -> None:
         result.problems.append(_("Choose a template."))
         return
     if not template.live:
-        result.problems.append(_("The template “%(name)s” is a draft. Publish it first.") % {"name": template})
+        result.problems.append(
+            _("The template “%(name)s” is a draft. Publish it first.") % {"name": template}
+        )
     try:
         compile_template(template, compile_options())
     except ContentError as error:
@@ -79,5 +86,7 @@ def _check_audience(mailing: Mailing, result: Preflight) -> None:
 
 def _types_in_lists(mailing: Mailing) -> list[recipients.RecipientType]:
     """Return the recipient types that the campaign's lists really hold."""
-    keys = TargetListMember.objects.filter(target_list__campaigns=mailing.campaign_id).values_list("recipient_type", flat=True)
+    keys = TargetListMember.objects.filter(target_list__campaigns=mailing.campaign_id).values_list(
+        "recipient_type", flat=True
+    )
     return [found for key in sorted(set(keys.distinct())) if (found := recipients.get(key))]

@@ -114,7 +114,12 @@ DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
         DeliveryState.IN_DOUBT,
     ),
     # Evidence (an answer that came late, a webhook, a click) settles a doubt; so may a person.
-    DeliveryState.IN_DOUBT: (DeliveryState.ACCEPTED, DeliveryState.DEFERRED, DeliveryState.FAILED, DeliveryState.QUEUED),
+    DeliveryState.IN_DOUBT: (
+        DeliveryState.ACCEPTED,
+        DeliveryState.DEFERRED,
+        DeliveryState.FAILED,
+        DeliveryState.QUEUED,
+    ),
     DeliveryState.FAILED: (DeliveryState.QUEUED,),
     DeliveryState.CANCELLED: (DeliveryState.QUEUED,),
     DeliveryState.ACCEPTED: (),

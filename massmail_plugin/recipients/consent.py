@@ -79,7 +79,7 @@ def record_complaint(address: EmailAddress, how: How) -> None:
         EmailAddress.objects.filter(pk=address.pk, opted_out_since=None).update(opted_out_since=now)
 
 
-def _append(address: EmailAddress, kind: str, how: How, scope: Scope = Scope()) -> None:  # noqa: B008
+def _append(address: EmailAddress, kind: str, how: How, scope: Scope = Scope()) -> None:
     ConsentEvent.objects.create(
         address=address,
         kind=kind,

@@ -17,7 +17,10 @@ class EmailAddress(models.Model):
         _("address"), max_length=254, unique=True, help_text=_("Lower case, the domain in ASCII.")
     )
     invalid_since = models.DateTimeField(
-        _("invalid since"), null=True, blank=True, help_text=_("A hard bounce said that this mailbox does not exist.")
+        _("invalid since"),
+        null=True,
+        blank=True,
+        help_text=_("A hard bounce said that this mailbox does not exist."),
     )
     invalid_reason = models.CharField(_("why it is invalid"), max_length=500, blank=True)
     opted_out_since = models.DateTimeField(
@@ -91,7 +94,12 @@ class ConsentEvent(models.Model):
     method = models.CharField(_("how"), max_length=16, choices=Method.choices)
     at = models.DateTimeField(_("when"), db_index=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("by")
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("by"),
     )
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     #: Evidence: delivery, IP address, user agent, provider's event.

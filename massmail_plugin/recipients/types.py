@@ -88,11 +88,15 @@ class RecipientType:
         """Yield a row for each record of ``queryset``, in order of primary key, in flat memory."""
         queryset = queryset.order_by("pk")
         if self.is_field(self.name):
-            for pk, name, email in queryset.values_list("pk", self.name, self.email).iterator(chunk_size=2000):
+            for pk, name, email in queryset.values_list("pk", self.name, self.email).iterator(
+                chunk_size=2000
+            ):
                 yield RecipientRow(str(pk), str(name or "").strip(), str(email or ""))
         else:
             for record in queryset.select_related(*self._relations([self.email])).iterator(chunk_size=2000):
-                yield RecipientRow(str(record.pk), self.display_name(record), str(_follow(record, self.email) or ""))
+                yield RecipientRow(
+                    str(record.pk), self.display_name(record), str(_follow(record, self.email) or "")
+                )
 
     def display_name(self, record: Model) -> str:
         """Return the name of ``record`` for people to read."""

@@ -24,7 +24,14 @@ from django.utils.translation import gettext as _
 from massmail_plugin.accounts.connections import BadBackend, build_backend
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import SecretUnreadable
-from massmail_plugin.delivery.transports.base import CannotOpen, Fence, Outcome, OutgoingMail, Transport, Verdict
+from massmail_plugin.delivery.transports.base import (
+    CannotOpen,
+    Fence,
+    Outcome,
+    OutgoingMail,
+    Transport,
+    Verdict,
+)
 
 _REFUSED_STATUSES = {"invalid", "rejected", "failed"}
 
@@ -68,7 +75,11 @@ class BackendTransport(Transport):
         status = getattr(mail.message, "anymail_status", None)
         if isinstance(status, AnymailStatus) and status.recipients:
             return _from_status(status)
-        return Outcome(Verdict.ACCEPTED) if sent else Outcome(Verdict.RECIPIENT, _("The e-mail backend did not send it."))
+        return (
+            Outcome(Verdict.ACCEPTED)
+            if sent
+            else Outcome(Verdict.RECIPIENT, _("The e-mail backend did not send it."))
+        )
 
     def close(self) -> None:
         backend, self._backend = self._backend, None
@@ -87,14 +98,18 @@ def _verdict(error: Exception) -> Verdict:
         return _http_verdict(error.status_code)
     if isinstance(error, (requests.exceptions.ConnectTimeout, ConnectionRefusedError)):
         return Verdict.UNREACHABLE
-    if isinstance(error, (AnymailConfigurationError, smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused)):
+    if isinstance(
+        error, (AnymailConfigurationError, smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused)
+    ):
         return Verdict.ACCOUNT
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = [code for code, _reply in error.recipients.values()]
         return Verdict.TEMPORARY if codes and codes[0] < 500 else Verdict.RECIPIENT
     if isinstance(error, smtplib.SMTPResponseException):
         return Verdict.TEMPORARY if error.smtp_code < 500 else Verdict.RECIPIENT
-    if isinstance(error, AnymailCancelSend) or (isinstance(error, AnymailError) and not isinstance(error, AnymailAPIError)):
+    if isinstance(error, AnymailCancelSend) or (
+        isinstance(error, AnymailError) and not isinstance(error, AnymailAPIError)
+    ):
         # Anymail found the message unfit before calling the provider.
         return Verdict.RECIPIENT
     return Verdict.DOUBT

@@ -12,6 +12,7 @@ import re
 import smtplib
 import socket
 import ssl
+from email.errors import MessageError
 
 from django.core.mail.utils import DNS_NAME
 from django.utils.translation import gettext as _
@@ -19,7 +20,14 @@ from django.utils.translation import gettext as _
 from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import SecretUnreadable
-from massmail_plugin.delivery.transports.base import CannotOpen, Fence, Outcome, OutgoingMail, Transport, Verdict
+from massmail_plugin.delivery.transports.base import (
+    CannotOpen,
+    Fence,
+    Outcome,
+    OutgoingMail,
+    Transport,
+    Verdict,
+)
 
 _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
 _LEADING_DOT = re.compile(rb"(?m)^\.")
@@ -52,7 +60,11 @@ class SmtpTransport(Transport):
         name = DNS_NAME.get_fqdn()
         if account.security == SenderAccount.Security.TLS:
             return smtplib.SMTP_SSL(
-                account.host, account.port, local_hostname=name, timeout=timeout, context=ssl.create_default_context()
+                account.host,
+                account.port,
+                local_hostname=name,
+                timeout=timeout,
+                context=ssl.create_default_context(),
             )
         return smtplib.SMTP(account.host, account.port, local_hostname=name, timeout=timeout)
 
@@ -79,8 +91,14 @@ class SmtpTransport(Transport):
 
     def deliver(self, mail: OutgoingMail, fence: Fence) -> Outcome:
         if not mail.envelope_recipient.isascii():
-            return Outcome(Verdict.RECIPIENT, _("The part of the address before the @ has letters that this server cannot mail to."))
-        data = wire_format(mail.message.message().as_bytes(linesep="\r\n"))
+            return Outcome(
+                Verdict.RECIPIENT,
+                _("The part of the address before the @ has letters that this server cannot mail to."),
+            )
+        try:
+            data = wire_format(mail.message.message().as_bytes(linesep="\r\n"))
+        except (ValueError, MessageError) as error:
+            return Outcome(Verdict.RECIPIENT, _("The mail cannot be written: %(error)s") % {"error": error})
         try:
             self.open()
         except CannotOpen as error:
