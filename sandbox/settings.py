@@ -153,8 +153,8 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    # aiosmtpd writes down every line of every conversation.
-    "loggers": {"mail.log": {"level": "WARNING"}},
+    # aiosmtpd writes down every line of every conversation, django-tasks every step of every task.
+    "loggers": {"mail.log": {"level": "WARNING"}, "django_tasks": {"level": "WARNING"}},
 }
 
 # What massmail_plugin needs

@@ -3,8 +3,9 @@
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, Group, Permission
 from django.db.models import QuerySet
-from wagtail.models import Collection, GroupCollectionPermission
+from wagtail.models import Collection, GroupCollectionPermission, GroupPagePermission
 
+from massmail_plugin.audience.members import get_index_page
 from sandbox.crm.people import Owner
 
 EDITORS = "Mail editors"
@@ -17,6 +18,7 @@ def load_staff() -> list[Owner]:
     editors = _group(EDITORS)
     editors.permissions.add(*_editors_permissions())
     _allow_images(editors)
+    _allow_target_lists(editors)
     _user("editor", "Edith", "Editor").groups.add(editors)
     return [_salesperson(*person, editors) for person in SALESPEOPLE]
 
@@ -56,6 +58,13 @@ def _allow_images(group: Group) -> None:
         GroupCollectionPermission.objects.get_or_create(
             group=group, collection=Collection.get_first_root_node(), permission=permission
         )
+
+
+def _allow_target_lists(group: Group) -> None:
+    """Pages are granted per branch of the page tree; target lists have one of their own."""
+    for codename in ("add_page", "change_page", "publish_page"):
+        permission = Permission.objects.get(content_type__app_label="wagtailcore", codename=codename)
+        GroupPagePermission.objects.get_or_create(group=group, page=get_index_page(), permission=permission)
 
 
 def _editors_permissions() -> QuerySet[Permission]:
