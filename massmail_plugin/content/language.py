@@ -24,7 +24,7 @@ from liquid.stringify import to_liquid_string
 
 from massmail_plugin.content import merge_filters
 
-__all__ = ["LiquidError", "Uses", "inspect", "parse"]
+__all__ = ["FILTER_NAMES", "TAG_NAMES", "LiquidError", "Uses", "Variable", "inspect", "parse"]
 
 #: Bytes that one rendered part (subject, HTML or text) may have at most.
 OUTPUT_LIMIT = 2_000_000
@@ -40,19 +40,22 @@ _TAGS = (
 )
 
 #: The words that may follow ``{%``.
-TAG_NAMES = (
-    "if",
-    "elsif",
-    "else",
-    "endif",
-    "unless",
-    "endunless",
-    "case",
-    "when",
-    "endcase",
-    "comment",
-    "endcomment",
+TAG_NAMES = frozenset(
+    [
+        "if",
+        "elsif",
+        "else",
+        "endif",
+        "unless",
+        "endunless",
+        "case",
+        "when",
+        "endcase",
+        "comment",
+        "endcomment",
+    ]
 )
+FILTER_NAMES = frozenset(merge_filters.FILTERS)
 
 
 class _EscapedOutputNode(output.OutputNode):

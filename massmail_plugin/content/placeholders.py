@@ -39,7 +39,7 @@ class Placeholders:
         return _IN_HTML.sub(self._add_from_html, markup)
 
     def restore(self, text: str) -> str:
-        """Return ``text`` as a source of the merge language: tokens become placeholders, other braces text."""
+        """Return ``text`` in the merge language: tokens become placeholders, other braces stay text."""
         parts = self._token.split(text)
         sources = [self._sources[int(number)] for number in parts[1::2]] + [""]
         return "".join(_literal(text) + source for text, source in zip(parts[::2], sources, strict=True))
@@ -50,7 +50,9 @@ class Placeholders:
 
     def find(self, text: str) -> list[tuple[int, int, str]]:
         """Return (start, end, source) for each token in ``text``."""
-        return [(found.start(), found.end(), self._sources[int(found[1])]) for found in self._token.finditer(text)]
+        return [
+            (found.start(), found.end(), self._sources[int(found[1])]) for found in self._token.finditer(text)
+        ]
 
     def source_offset(self, text: str, offset: int) -> int:
         """Return where ``offset`` of a protected text was before it was protected."""

@@ -16,7 +16,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault. Lines and columns count from 1, inside the text of the field or block that ``where`` names."""
+    """One fault. Lines and columns count from 1, inside the text that ``where`` names."""
 
     where: str
     message: str

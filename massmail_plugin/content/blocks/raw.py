@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
 
 from massmail_plugin.content.blocks.base import MailBlock
+from massmail_plugin.content.mjml.check import Checker
+from massmail_plugin.content.mjml.repair import repair
+from massmail_plugin.content.placeholders import Placeholders
 
 
 class RawMjmlBlock(MailBlock, blocks.StructBlock):
@@ -26,3 +32,14 @@ class RawMjmlBlock(MailBlock, blocks.StructBlock):
         preview_value = {
             "source": "<mj-section><mj-column><mj-text>Written by hand</mj-text></mj-column></mj-section>"
         }
+
+    def get_fields(self, value: Any, placeholders: Placeholders) -> dict[str, Any]:
+        """Return the source repaired for the compiler, or nothing while it has mistakes."""
+        source = protected_source(value, placeholders)
+        is_sound = not Checker("", source, placeholders).check()
+        return {"source": mark_safe(repair(source)) if is_sound else ""}  # noqa: S308 - checked MJML
+
+
+def protected_source(value: Any, placeholders: Placeholders) -> str:
+    """Return the block's MJML with LF line ends, as mrml needs them, and tokens for its placeholders."""
+    return placeholders.protect(value["source"].replace("\r\n", "\n").replace("\r", "\n"))

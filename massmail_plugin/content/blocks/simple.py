@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
+from wagtail.rich_text import expand_db_html
 
 from massmail_plugin.content.blocks.base import Alignment, LinkBlock, MailBlock
+from massmail_plugin.content.placeholders import Placeholders
+from massmail_plugin.content.rich_text import with_inline_styles
 
 #: What mail programs render alike everywhere.
 RICH_TEXT_FEATURES = ["bold", "italic", "link", "ol", "ul"]
+
+_HEADING_SIZES = {"1": "28px", "2": "22px", "3": "18px"}
 
 
 class HeadingBlock(MailBlock, blocks.StructBlock):
@@ -24,6 +32,9 @@ class HeadingBlock(MailBlock, blocks.StructBlock):
         description = _("A title for the mail or for one of its parts.")
         template = "massmail_plugin/content/blocks/heading.mjml"
         preview_value = {"text": "Our new service is here", "level": "1", "alignment": "left"}
+
+    def get_fields(self, value: Any, placeholders: Placeholders) -> dict[str, Any]:
+        return {**super().get_fields(value, placeholders), "size": _HEADING_SIZES[value["level"]]}
 
 
 class TextBlock(MailBlock, blocks.StructBlock):
@@ -46,6 +57,12 @@ class TextBlock(MailBlock, blocks.StructBlock):
             "text": "<p>You asked us for <b>faster answers</b>. Here is what has changed.</p>",
             "alignment": "left",
         }
+
+    def get_fields(self, value: Any, placeholders: Placeholders) -> dict[str, Any]:
+        markup = with_inline_styles(expand_db_html(value["text"].source))
+        # Wagtail has reduced the HTML to the features above when it was saved.
+        text = mark_safe(placeholders.protect_html(markup))  # noqa: S308
+        return {**super().get_fields(value, placeholders), "text": text}
 
 
 class ButtonBlock(MailBlock, blocks.StructBlock):

@@ -13,7 +13,24 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 #: HTML elements that have no end tag.
-VOID_ELEMENTS = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+VOID_ELEMENTS = frozenset(
+    {
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+    }
+)
 
 # Possessive quantifiers: no backtracking, so that reading takes linear time whatever is written.
 _NAME = re.compile(r"</?([A-Za-z][^\s/<>\"'=]*+)")
@@ -67,7 +84,7 @@ Piece = Text | Comment | Tag
 
 
 def read(source: str) -> Iterator[Piece]:
-    """Yield the pieces of ``source`` in order. Raises :class:`SourceError` at the first that cannot be read."""
+    """Yield the pieces of ``source`` in order. Raises :class:`SourceError` where it cannot be read."""
     position = 0
     while position < len(source):
         tag_start = source.find("<", position)
