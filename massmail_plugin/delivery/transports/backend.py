@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import smtplib
+import socket
 
 import requests
+import urllib3
 from anymail.exceptions import (
     AnymailAPIError,
     AnymailCancelSend,
@@ -33,6 +35,13 @@ from massmail_plugin.delivery.transports.base import (
     Verdict,
 )
 
+_NEVER_CONNECTED = (
+    requests.exceptions.ConnectTimeout,
+    requests.exceptions.SSLError,
+    urllib3.exceptions.NewConnectionError,
+    ConnectionRefusedError,
+    socket.gaierror,
+)
 _REFUSED_STATUSES = {"invalid", "rejected", "failed"}
 
 
@@ -96,7 +105,7 @@ def classify(error: Exception) -> Outcome:
 def _verdict(error: Exception) -> Verdict:
     if isinstance(error, AnymailRequestsAPIError) and error.status_code:
         return _http_verdict(error.status_code)
-    if isinstance(error, (requests.exceptions.ConnectTimeout, ConnectionRefusedError)):
+    if _never_connected(error):
         return Verdict.UNREACHABLE
     if isinstance(
         error, (AnymailConfigurationError, smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused)
@@ -113,6 +122,19 @@ def _verdict(error: Exception) -> Verdict:
         # Anymail found the message unfit before calling the provider.
         return Verdict.RECIPIENT
     return Verdict.DOUBT
+
+
+def _never_connected(error: BaseException | None) -> bool:
+    """Whether the fault came before a byte of the mail could leave: no route, no name, refused, TLS.
+
+    An outage must not turn a whole list into doubts. ``requests`` hides the cause two levels deep.
+    """
+    while error is not None:
+        reason = getattr(error.args[0], "reason", None) if error.args else None
+        if isinstance(error, _NEVER_CONNECTED) or isinstance(reason, _NEVER_CONNECTED):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _http_verdict(status: int) -> Verdict:

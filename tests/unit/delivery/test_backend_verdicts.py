@@ -1,0 +1,78 @@
+"""What an exception of a backend proves about the mail, and what it does not."""
+
+import smtplib
+import socket
+
+import pytest
+import requests
+from anymail.exceptions import (
+    AnymailCancelSend,
+    AnymailConfigurationError,
+    AnymailInvalidAddress,
+    AnymailRequestsAPIError,
+    AnymailSerializationError,
+    AnymailUnsupportedFeature,
+)
+
+from massmail_plugin.delivery.transports.backend import classify
+from massmail_plugin.delivery.transports.base import Verdict
+
+
+def _api_error(status):
+    response = requests.Response()
+    response.status_code = status
+    response._content = b"{}"
+    return AnymailRequestsAPIError("refused", response=response)
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        (_api_error(400), Verdict.RECIPIENT),
+        (_api_error(422), Verdict.RECIPIENT),
+        (_api_error(401), Verdict.ACCOUNT),
+        (_api_error(403), Verdict.ACCOUNT),
+        (_api_error(429), Verdict.UNREACHABLE),
+        (_api_error(503), Verdict.UNREACHABLE),
+        (_api_error(500), Verdict.DOUBT),
+        (requests.exceptions.ReadTimeout(), Verdict.DOUBT),
+        (requests.exceptions.ConnectTimeout(), Verdict.UNREACHABLE),
+        (ConnectionRefusedError(), Verdict.UNREACHABLE),
+        (AnymailInvalidAddress("bad"), Verdict.RECIPIENT),
+        (AnymailSerializationError("bad"), Verdict.RECIPIENT),
+        (AnymailUnsupportedFeature("bad"), Verdict.RECIPIENT),
+        (AnymailCancelSend("no"), Verdict.RECIPIENT),
+        (AnymailConfigurationError("no key"), Verdict.ACCOUNT),
+        (smtplib.SMTPAuthenticationError(535, b"no"), Verdict.ACCOUNT),
+        (smtplib.SMTPSenderRefused(550, b"no", "a@b.example"), Verdict.ACCOUNT),
+        (smtplib.SMTPRecipientsRefused({"a@b.example": (550, b"no")}), Verdict.RECIPIENT),
+        (smtplib.SMTPRecipientsRefused({"a@b.example": (451, b"later")}), Verdict.TEMPORARY),
+        (smtplib.SMTPDataError(554, b"no"), Verdict.RECIPIENT),
+        (smtplib.SMTPDataError(451, b"later"), Verdict.TEMPORARY),
+        (smtplib.SMTPServerDisconnected("gone"), Verdict.DOUBT),
+        (RuntimeError("whatever"), Verdict.DOUBT),
+    ],
+    ids=repr,
+)
+def test_verdict(error, verdict):
+    assert classify(error).verdict is verdict
+
+
+def test_a_provider_that_is_down_puts_nobody_in_doubt():
+    """The real exception of ``requests`` for a closed port, as Anymail wraps it."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    try:
+        requests.post(f"http://127.0.0.1:{port}/", timeout=5)
+    except requests.RequestException as refused:
+        wrapped = AnymailRequestsAPIError("Error posting")
+        wrapped.__cause__ = refused
+        assert classify(wrapped).verdict is Verdict.UNREACHABLE
+    else:
+        pytest.fail("a closed port answered")
+
+
+def test_the_description_leaves_out_the_request_with_its_personal_data():
+    error = RuntimeError("refused\nSending a message to ann@people.example from us")
+    assert "ann@people.example" not in classify(error).reply
