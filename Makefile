@@ -1,0 +1,49 @@
+# Two commands on a fresh machine with Python 3.11 or newer: "make demo" and "make test".
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help:
+	@echo "make demo    try it: a small CRM with a local mail server, and a first mailing before your eyes"
+	@echo "make test    run all tests"
+	@echo "make lint    check style, types and the order of the rooms"
+	@echo "make clean   remove what these commands have made, the sandbox's data included"
+	@echo
+	@echo "Another Python: make demo PYTHON=python3.12"
+
+demo: $(VENV)/.sandbox
+	@$(BIN)/python sandbox/demo.py
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# A virtual environment holds what its group of dependencies needs; it is made again when they change.
+$(VENV)/.sandbox: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable . --group sandbox
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@ $(VENV)/.sandbox
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "This needs Python 3.11 or newer, and $(PYTHON) is `$(PYTHON) --version 2>&1`."; \
+		echo "Name a newer one, for example: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@# --group is new in pip 25.1.
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+clean:
+	rm -rf $(VENV) var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find massmail_plugin sandbox tests -name __pycache__ -type d -prune -exec rm -rf {} +
