@@ -20,6 +20,8 @@ from massmail_plugin.recipients.models import EmailAddress, ListOptOut
 from massmail_plugin.recipients.types import RecipientRow
 
 _CHUNK = 500
+#: How many people a summary names per reason.
+_EXAMPLES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Summary:
 
     included: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    #: The first few of those left out, by reason.
+    examples: dict[str, list[Candidate]] = field(default_factory=dict)
 
     @property
     def left_out_total(self) -> int:
@@ -55,15 +59,22 @@ class Summary:
         """Pairs of (sentence, count), most frequent first."""
         return [(str(Reason(reason).label), count) for reason, count in self.left_out.most_common()]
 
+    def add(self, candidate: Candidate) -> None:
+        """Count one candidate."""
+        if not candidate.reason:
+            self.included += 1
+            return
+        self.left_out[candidate.reason] += 1
+        named = self.examples.setdefault(candidate.reason, [])
+        if len(named) < _EXAMPLES:
+            named.append(candidate)
+
 
 def summarise(lists: Sequence[TargetListPage], excluded: Sequence[TargetListPage] = ()) -> Summary:
     """Count who would get a mailing to ``lists`` now."""
     summary = Summary()
     for candidate in resolve(lists, excluded):
-        if candidate.reason:
-            summary.left_out[candidate.reason] += 1
-        else:
-            summary.included += 1
+        summary.add(candidate)
     return summary
 
 

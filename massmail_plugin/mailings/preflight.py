@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,12 +20,35 @@ from massmail_plugin.mailings.freeze import compile_options
 from massmail_plugin.mailings.models import Mailing
 
 
+class Place(StrEnum):
+    """Where a finding is mended."""
+
+    MAILING = "mailing"
+    CAMPAIGN = "campaign"
+    TEMPLATE = "template"
+    ACCOUNTS = "accounts"
+    PREFERENCES = "preferences"
+
+
+class Finding(str):
+    """A sentence for people that says what to do, and the place to do it."""
+
+    __slots__ = ("place",)
+
+    place: Place
+
+    def __new__(cls, sentence: str, place: Place) -> Finding:
+        finding = super().__new__(cls, sentence)
+        finding.place = place
+        return finding
+
+
 @dataclass(slots=True)
 class Preflight:
-    """``problems`` stop the mailing; ``warnings`` do not; both are sentences for people."""
+    """``problems`` stop the mailing; ``warnings`` do not."""
 
-    problems: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
     audience: Summary = field(default_factory=Summary)
 
     @property
@@ -58,7 +82,7 @@ def _setting_problems(mailing: Mailing, *, starting: bool) -> Iterator[str]:
 def _check_content(mailing: Mailing, result: Preflight) -> None:
     template = mailing.template
     if template is None:
-        result.problems.append(_("Choose a template."))
+        result.problems.append(Finding(_("Choose a template."), Place.MAILING))
         return
     if not template.live:
         result.problems.append(
@@ -67,21 +91,23 @@ def _check_content(mailing: Mailing, result: Preflight) -> None:
     try:
         compile_template(template, compile_options())
     except ContentError as error:
-        result.problems.extend(str(problem) for problem in error.problems)
+        result.problems.extend(Finding(str(problem), Place.TEMPLATE) for problem in error.problems)
         return
     slugs = [url.slug for url in mailing.campaign.tracking_urls.all()]
     for problem in lint(template, _types_in_lists(mailing), slugs):
-        (result.problems if problem.severity == "error" else result.warnings).append(str(problem))
+        found = result.problems if problem.severity == "error" else result.warnings
+        found.append(Finding(str(problem), Place.TEMPLATE))
 
 
 def _check_audience(mailing: Mailing, result: Preflight) -> None:
     lists = list(mailing.campaign.target_lists.all())
     if not lists:
-        result.problems.append(_("The campaign has no target list. Choose one in the campaign."))
+        sentence = _("The campaign has no target list. Choose one in the campaign.")
+        result.problems.append(Finding(sentence, Place.CAMPAIGN))
         return
     result.audience = summarise(lists, list(mailing.campaign.excluded_lists.all()))
     if not result.audience.included:
-        result.problems.append(_("Nobody would get this mailing: see below why."))
+        result.problems.append(Finding(_("Nobody would get this mailing: see below why."), Place.CAMPAIGN))
 
 
 def _types_in_lists(mailing: Mailing) -> list[recipients.RecipientType]:
