@@ -7,6 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericRelation
 from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from wagtail.fields import StreamField
 from wagtail.models import (
@@ -18,7 +20,9 @@ from wagtail.models import (
     WorkflowMixin,
 )
 
+from massmail_plugin.content import preview
 from massmail_plugin.content.blocks import MailBodyBlock
+from massmail_plugin.content.forms import EmailTemplateForm
 
 
 class EmailTemplate(
@@ -72,6 +76,10 @@ class EmailTemplate(
         for_concrete_model=False,
     )
 
+    base_form_class = EmailTemplateForm
+    #: Whom the preview shows the mail as: a part of a name or address. Set by the form, never stored.
+    preview_as = ""
+
     # Drafts are saved by themselves while somebody types; only the name must be there, lists show it.
     name.required_on_save = True  # type: ignore[attr-defined]
 
@@ -86,3 +94,14 @@ class EmailTemplate(
     @property
     def revisions(self) -> Any:
         return self._revisions
+
+    @cached_property
+    def preview_modes(self) -> list[tuple[str, Any]]:
+        return preview.preview_modes()
+
+    @property
+    def default_preview_mode(self) -> str:
+        return preview.VIEWS[0][0]
+
+    def serve_preview(self, request: HttpRequest, mode_name: str) -> HttpResponse:
+        return preview.serve(self, request, mode_name)

@@ -10,6 +10,7 @@ _IN_TEXT = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 # In rich text the editor may have put a tag inside: "{{ contact.<b>first_name</b> }}".
 _INLINE = r"(?:[^<>]|</?(?:a|b|em|i|span|strong)\b[^<>]*>)*?"
 _IN_HTML = re.compile(r"\{\{" + _INLINE + r"\}\}|\{%" + _INLINE + r"%\}")
+_TAG = re.compile(r"<[^<>]*>")
 _TAG_PAIR = re.compile(r"<(\w+)[^<>]*>([^<]*)</\1>")
 # Draftail knows no links to placeholders, but it does know links to "#anchors", which mean nothing in a mail.
 _ANCHOR = re.compile(r'href="#((?:unsubscribe_url|view_url)|(?:contact|tracking)\.[\w.-]+)"')
@@ -68,11 +69,11 @@ class Placeholders:
         return any(re.search(rf"\b{re.escape(name)}\b", source) for _start, _end, source in self.find(text))
 
     def _add_from_html(self, found: re.Match[str]) -> str:
+        # Formatting of a part of a placeholder is dropped; a tag that begins or ends outside goes behind it.
         source, count = found.group(), 1
         while count:
             source, count = _TAG_PAIR.subn(r"\2", source)
-        # What is still a tag here begins or ends outside: left alone, and reported as a broken placeholder.
-        return found.group() if "<" in source else self.add(html.unescape(source))
+        return self.add(html.unescape(_TAG.sub("", source))) + "".join(_TAG.findall(source))
 
 
 def _literal(text: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.utils.translation import gettext as _
+
 
 class Severity(StrEnum):
     """Whether a problem stops a mailing."""
@@ -26,7 +28,16 @@ class Problem:
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}" if self.where else self.message
+        place = (
+            _("{where}, line {line}").format(where=self.where, line=self.line)
+            if self._has_lines
+            else self.where
+        )
+        return f"{place}: {self.message}" if place else self.message
+
+    @property
+    def _has_lines(self) -> bool:
+        return self.line is not None and self.line > 1
 
 
 class ContentError(Exception):
@@ -37,14 +48,18 @@ class ContentError(Exception):
         self.problems = list(problems)
 
 
-def at_offset(where: str, message: str, text: str, offset: int) -> Problem:
-    """Return an error at character ``offset`` of ``text``, with its line as the excerpt."""
+def at_offset(
+    where: str, message: str, text: str, offset: int, severity: Severity = Severity.ERROR
+) -> Problem:
+    """Return a problem at character ``offset`` of ``text``, with its line as the excerpt."""
     offset = max(0, min(offset, len(text)))
     start = text.rfind("\n", 0, offset) + 1
     end = text.find("\n", offset)
     line = text[start : end if end >= 0 else len(text)]
     column = offset - start
-    return Problem(where, message, text.count("\n", 0, offset) + 1, column + 1, _around(line, column))
+    return Problem(
+        where, message, text.count("\n", 0, offset) + 1, column + 1, _around(line, column), severity
+    )
 
 
 def _around(line: str, column: int, width: int = 120) -> str:

@@ -1,0 +1,122 @@
+"""A template as one recipient will see it, in the side panel of its editor."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
+
+from massmail_plugin import preferences
+from massmail_plugin.content.compiled import CompiledContent, RenderedMail, Renderer, RenderFailed
+from massmail_plugin.content.compiler import CompileOptions, compile_template
+from massmail_plugin.content.problems import ContentError, Problem
+from massmail_plugin.content.samples import Sample, find_sample, get_sample, samples
+
+if TYPE_CHECKING:
+    from massmail_plugin.content.models import EmailTemplate
+
+#: Nothing that stands in a template may run, load a frame or send a form in the admin's origin. The panel
+#: itself must still reach the document, to keep its scroll position.
+POLICY = (
+    "sandbox allow-same-origin; script-src 'none'; object-src 'none'; frame-src 'none'; "
+    "connect-src 'none'; form-action 'none'; base-uri 'none'"
+)
+
+VIEWS = (("mail", _("Mail")), ("dark", _("Mail in dark mode")), ("text", _("Text part")))
+_AS = "as:"
+_FOLDER = "massmail_plugin/content"
+_BODY = re.compile(r"<body\b[^>]*>")
+_DARK = "@media (prefers-color-scheme: dark)"
+
+
+def preview_modes() -> list[tuple[str, Any]]:
+    """Return the choices of the panel: three views, and the mail as each sample recipient."""
+    people = [(f"{_AS}{sample.key}", _("Mail as {label}").format(label=sample.label)) for sample in samples()]
+    return [*VIEWS, *people]
+
+
+def serve(template: EmailTemplate, request: HttpRequest, mode: str) -> HttpResponse:
+    """Return the preview page; mistakes in the template make a page that says where they are."""
+    sample, notice = _choose(template, mode)
+    context = {"sample": sample, "notice": notice, "request": request}
+    try:
+        mail, preheader = _render(template, request, sample)
+    except ContentError as error:
+        page = render_to_string(f"{_FOLDER}/preview_problems.html", {**context, "problems": error.problems})
+    else:
+        context |= {"mail": mail, "preheader": preheader, "sender": _sender(request)}
+        page = _text_page(context) if mode == "text" else _mail_page(context, is_dark=mode == "dark")
+    return HttpResponse(page, headers={"Content-Security-Policy": POLICY})
+
+
+def _choose(template: EmailTemplate, mode: str) -> tuple[Sample | None, str]:
+    """Return whom to show the mail as, and what to tell about the choice."""
+    if mode.startswith(_AS) and (sample := get_sample(mode.removeprefix(_AS))):
+        return sample, ""
+    query = template.preview_as.strip()
+    if query and (sample := find_sample(query)):
+        return sample, ""
+    notice = _("Nobody found for “{query}”.").format(query=query) if query else ""
+    return next(iter(samples()), None), notice
+
+
+def _render(template: EmailTemplate, request: HttpRequest, sample: Sample | None) -> tuple[RenderedMail, str]:
+    """Return the mail, made as for real sending, and the preview line."""
+    content = compile_template(template, _options())
+    variables = _variables(template, request, sample)
+    # The preview line is inside the HTML; rendered once more as a subject it can be shown by itself.
+    line = CompiledContent(subject=template.preheader, html="", text="")
+    try:
+        return Renderer(content).render(variables), Renderer(line).render(variables).subject
+    except RenderFailed as error:
+        raise ContentError([Problem("", str(error))]) from error
+
+
+def _options() -> CompileOptions:
+    """As when sending, but nothing is counted."""
+    chosen = preferences.load()
+    return CompileOptions(
+        opt_out_link=chosen.mandatory_opt_out_link,
+        postal_address=chosen.postal_address,
+        base_url=chosen.base_url,
+    )
+
+
+class _InertLinks(dict[str, str]):
+    """Any name leads nowhere."""
+
+    def __missing__(self, name: str) -> str:
+        return "#"
+
+
+def _variables(template: EmailTemplate, request: HttpRequest, sample: Sample | None) -> dict[str, Any]:
+    return {
+        "contact": sample.merge_values if sample else {},
+        "unsubscribe_url": "#",
+        "view_url": "#",
+        "tracking": _InertLinks(),
+        "sender": _sender(request),
+        "campaign": {"name": _("Name of the campaign")},
+    }
+
+
+def _sender(request: HttpRequest) -> dict[str, str]:
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"name": str(_("Sender")), "email": "sender@example.com"}
+    return {"name": user.get_full_name() or user.get_username(), "email": user.email or "sender@example.com"}
+
+
+def _mail_page(context: dict[str, Any], *, is_dark: bool) -> str:
+    """Put the inbox's lines above the mail, inside its own document."""
+    mail: RenderedMail = context["mail"]
+    inbox = render_to_string(f"{_FOLDER}/preview_inbox.html", context)
+    page = mail.html.replace(_DARK, "@media all" if is_dark else "@media not all")
+    return _BODY.sub(lambda found: found.group() + inbox, page, count=1)
+
+
+def _text_page(context: dict[str, Any]) -> str:
+    return render_to_string(f"{_FOLDER}/preview_text.html", context)
