@@ -1,0 +1,116 @@
+"""Real processes of the sandbox: started in a group of their own, waited for by what they say, ended with the test."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+MANAGE = (sys.executable, "sandbox/manage.py")
+
+#: Far more than any of this takes, so that only a hung process meets it.
+PATIENCE_SECONDS = 90
+
+
+def sandbox_environment(**variables: str) -> dict[str, str]:
+    """Return the environment for a process that works on this test's own database."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "sandbox.settings",
+        "MASSMAIL_SANDBOX_VAR": str(settings.VAR),
+        "PGDATABASE": str(connection.settings_dict["NAME"]),
+        "PYTHONUNBUFFERED": "1",
+        **variables,
+    }
+
+
+def free_port() -> int:
+    """Return a TCP port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+class Process:
+    """One running process. A context manager: leaving it ends the whole process group."""
+
+    def __init__(self, *command: str, env: dict[str, str]) -> None:
+        self.command = command
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        #: Everything that it has said.
+        self.output: list[str] = []
+        self._process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        # Read all the time: a full pipe would stop the process.
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.output.append(line)
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def wait_until_it_says(self, words: str) -> None:
+        """Return at the next line with ``words`` in it."""
+        while True:
+            try:
+                line = self._lines.get(timeout=PATIENCE_SECONDS)
+            except queue.Empty:
+                raise AssertionError(f"{self} did not say {words!r}:\n{self.said()}") from None
+            if line is None:
+                raise AssertionError(f"{self} has ended without saying {words!r}:\n{self.said()}")
+            if words in line:
+                return
+
+    def wait_for_its_end(self) -> int:
+        """Return its exit status."""
+        return self._process.wait(PATIENCE_SECONDS)
+
+    def kill(self) -> None:
+        """End the whole group as a power cut would: at once, and nothing can be tidied up."""
+        self._signal(signal.SIGKILL)
+        self._process.wait(PATIENCE_SECONDS)
+
+    def said(self) -> str:
+        return "".join(self.output)
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            return
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(10)
+        # Also for children that outlived it: a cluster's workers ignore SIGTERM while they work.
+        self._signal(signal.SIGKILL)
+        self._process.wait(PATIENCE_SECONDS)
+
+    def __str__(self) -> str:
+        return " ".join(Path(part).name for part in self.command)

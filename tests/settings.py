@@ -1,0 +1,29 @@
+"""The sandbox's settings, with everything that tests write kept in a folder of their own.
+
+Another process that gets ``MASSMAIL_SANDBOX_VAR`` (and ``PGDATABASE``) from here works on the same database:
+that is how tests run real workers against the rows they have made.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+# Before the import: the sandbox decides by it where everything lies. One folder for each pytest-xdist worker.
+_folder = tempfile.mkdtemp(prefix="massmail-tests-")
+os.environ["MASSMAIL_SANDBOX_VAR"] = _folder
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+
+from sandbox.settings import *  # noqa: E402, F403
+from sandbox.settings import DATABASES, SQLITE  # noqa: E402
+
+if DATABASES["default"]["ENGINE"] == SQLITE["ENGINE"]:
+    # A file, not memory: threads and other processes use it like a real one.
+    DATABASES["default"]["TEST"] = {"NAME": SQLITE["NAME"]}
+else:
+    # Runs beside each other on one server must not meet.
+    DATABASES["default"]["TEST"] = {"NAME": f"test_massmail_{Path(_folder).name[-8:].lower()}"}
+
+# Slow on purpose in real life; here every test's user would pay for it.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
