@@ -1,0 +1,23 @@
+"""What the audit log says about the verbs of a mailing. Wagtail refuses to log an action that is not registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+_ACTIONS = [
+    ("massmail.release", _("Send"), _("Released for sending")),
+    ("massmail.start", _("Start"), _("Started")),
+    ("massmail.withdraw", _("Withdraw"), _("Taken back to draft")),
+    ("massmail.pause", _("Pause"), _("Paused")),
+    ("massmail.resume", _("Resume"), _("Resumed")),
+    ("massmail.cancel", _("Cancel"), _("Cancelled")),
+    ("massmail.retry", _("Retry failed"), _("Failed mails queued again")),
+]
+
+
+def register(actions: Any) -> None:
+    """Register every action with Wagtail's log registry; called by its hook."""
+    for name, label, message in _ACTIONS:
+        actions.register_action(name, label, message)
