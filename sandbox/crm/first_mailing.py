@@ -127,6 +127,8 @@ def _template(owner: AbstractBaseUser) -> EmailTemplate:
     template.body = template._meta.get_field("body").to_python(_body(get_picture(owner).pk))
     template.save()
     template.save_revision(user=owner).publish(user=owner, skip_permission_checks=True)
+    # Publishing works on a copy of its own.
+    template.refresh_from_db()
     return template
 
 

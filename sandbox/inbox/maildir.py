@@ -92,7 +92,8 @@ class Maildir:
 
     def entry(self, number: int) -> Entry | None:
         with self._connect() as connection:
-            row = connection.execute(f"SELECT {_COLUMNS} FROM mail WHERE id = ?", (number,)).fetchone()
+            # As text: SQLite compares numbers of any size, Python's driver refuses to hand over large ones.
+            row = connection.execute(f"SELECT {_COLUMNS} FROM mail WHERE id = ?", (str(number),)).fetchone()
         return Entry(*row) if row else None
 
     def raw(self, entry: Entry) -> bytes:

@@ -41,12 +41,8 @@ class Handler:
         return f"250 2.0.0 OK: {path.stem}"
 
 
-async def serve(maildir: Maildir, host: str, port: int) -> None:
-    """Accept mail until SIGTERM or SIGINT."""
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+async def listen(maildir: Maildir, host: str, port: int) -> asyncio.Server:
+    """Start to accept mail; returns the server. Port 0 takes any free port."""
 
     def session() -> SMTP:
         return SMTP(
@@ -56,7 +52,16 @@ async def serve(maildir: Maildir, host: str, port: int) -> None:
             hostname="inbox.sandbox.example",
         )
 
-    server = await loop.create_server(session, host, port)
-    logger.info("Accepting mail on %s:%s", host, port)
+    server = await asyncio.get_running_loop().create_server(session, host, port)
+    logger.info("Accepting mail on %s:%s", host, server.sockets[0].getsockname()[1])
+    return server
+
+
+async def serve(maildir: Maildir, host: str, port: int) -> None:
+    """Accept mail until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    server = await listen(maildir, host, port)
     await stopped.wait()
     server.close()
