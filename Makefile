@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint ci clean
 
 help:
 	@echo "make demo    try it: a small CRM with a local mail server, and a first mailing before your eyes"
-	@echo "make test    run all tests"
+	@echo "make test    run every test that this machine can run"
 	@echo "make lint    check style, types and the order of the rooms"
+	@echo "make ci      both, with nothing left out; installs what it needs (Debian, as root)"
 	@echo "make clean   remove what these commands have made, the sandbox's data included"
 	@echo
 	@echo "Another Python: make demo PYTHON=python3.12"
@@ -19,13 +20,19 @@ demo: $(VENV)/.sandbox
 	@$(BIN)/python sandbox/demo.py
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	@$(BIN)/python -m tests
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/python sandbox/manage.py makemigrations --check --dry-run
+	$(BIN)/python sandbox/manage.py check --fail-level WARNING
+	$(BIN)/python sandbox/manage.py check --deploy --tag massmail --fail-level WARNING
+
+ci:
+	@.ci/run
 
 # A virtual environment holds what its group of dependencies needs; it is made again when they change.
 $(VENV)/.sandbox: pyproject.toml | $(BIN)/python
