@@ -63,7 +63,7 @@ def _label_and_destination(found: re.Match[str]) -> str:
         or plain in (destination, destination.partition(":")[2])
     ):
         return label
-    return f"{label} ({destination})" if plain else destination
+    return f"{label} ({destination})" if plain else label
 
 
 def _content(markup: str, start: int) -> str:

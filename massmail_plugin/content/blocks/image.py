@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
-from wagtail.blocks.struct_block import StructBlockValidationError
+from wagtail.blocks.struct_block import BlockGroup, StructBlockValidationError
 from wagtail.images.blocks import ImageChooserBlock
 
 from massmail_plugin.content.blocks.base import Alignment, LinkBlock, MailBlock
@@ -38,6 +38,7 @@ class ImageBlock(MailBlock, blocks.StructBlock):
         label = _("Image")
         description = _("A picture from the image library.")
         template = "massmail_plugin/content/blocks/image.mjml"
+        form_layout = BlockGroup(children=["image", "alt", "decorative"], settings=["link", "alignment"])
 
     def clean(self, value: Any) -> Any:
         cleaned = super().clean(value)
@@ -52,10 +53,11 @@ class ImageBlock(MailBlock, blocks.StructBlock):
         if image is None:  # deleted from the library since
             return fields
         rendition = image.get_rendition("preserve-svg" if image.is_svg() else f"max-{2 * _FULL_WIDTH}x4000")
-        width = min(rendition.width, _FULL_WIDTH)
         return {
             **fields,
             "src": rendition.url,
-            "width": width,
             "alt": "" if value["decorative"] else fields["alt"],
+            "width": min(rendition.width, _FULL_WIDTH),
+            # Fills a phone's width even from a narrow column; a logo stays small.
+            "is_wide": rendition.width >= _FULL_WIDTH // 2,
         }

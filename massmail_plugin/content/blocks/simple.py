@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
+from wagtail.blocks.struct_block import BlockGroup
 from wagtail.rich_text import expand_db_html
 
 from massmail_plugin.content.blocks.base import Alignment, LinkBlock, MailBlock
@@ -31,6 +32,7 @@ class HeadingBlock(MailBlock, blocks.StructBlock):
         label = _("Heading")
         description = _("A title for the mail or for one of its parts.")
         template = "massmail_plugin/content/blocks/heading.mjml"
+        form_layout = BlockGroup(children=["text"], settings=["level", "alignment"])
         preview_value = {"text": "Our new service is here", "level": "1", "alignment": "left"}
 
     def get_fields(self, value: Any, placeholders: Placeholders) -> dict[str, Any]:
@@ -53,6 +55,7 @@ class TextBlock(MailBlock, blocks.StructBlock):
         label = _("Text")
         description = _("Paragraphs and lists.")
         template = "massmail_plugin/content/blocks/text.mjml"
+        form_layout = BlockGroup(children=["text"], settings=["alignment"])
         preview_value = {
             "text": "<p>You asked us for <b>faster answers</b>. Here is what has changed.</p>",
             "alignment": "left",
@@ -75,6 +78,7 @@ class ButtonBlock(MailBlock, blocks.StructBlock):
         label = _("Button")
         description = _("A link that nobody overlooks.")
         template = "massmail_plugin/content/blocks/button.mjml"
+        form_layout = BlockGroup(children=["label", "link"], settings=["alignment"])
         preview_value = {"label": "Book a demo", "link": "https://example.com/", "alignment": "left"}
 
 
