@@ -15,6 +15,7 @@ class EmailTemplateViewSet(SnippetViewSet):
 
     model = EmailTemplate
     icon = "mail"
+    base_url_path = "massmail/templates"
     menu_label = _("Templates")
     menu_name = "massmail-templates"
     # The entry in our own menu group takes the place of one under "Snippets".
