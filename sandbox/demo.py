@@ -6,6 +6,7 @@ Started again it goes on with what is there: the same people, the same mails, no
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import signal
 import smtplib
@@ -24,7 +25,7 @@ sys.path[0] = str(REPOSITORY)
 
 from rich.console import Console  # noqa: E402
 
-from sandbox.processes import Child, ChildStopped, free_port  # noqa: E402
+from sandbox.processes import Child, ChildStopped, free_port, wait_until_all_answer  # noqa: E402
 
 WEB_PORT, SMTP_PORT = 8000, 2525
 
@@ -79,6 +80,8 @@ def _set_up_django() -> None:
     import django
 
     django.setup()
+    # The log files have them; here they would get between the lines for people.
+    logging.disable(logging.INFO)
 
 
 def _lock(lock: IO[str], url: str) -> bool:
@@ -121,9 +124,13 @@ def _children(logs: Path, settings: Any) -> Iterator[list[Child]]:
             children.append(Child(name, command, env, logs / f"{name.replace(' ', '-')}.log"))
         mail, web, cluster = children
         with console.status("Starting the mail server, the web server and the cluster"):
-            mail.wait_until(lambda: _mail_answers(settings.EMAIL_PORT))
-            web.wait_until(lambda: _web_answers(settings.BASE_URL))
-            cluster.wait_until(lambda: _cluster_answers(started))
+            wait_until_all_answer(
+                {
+                    mail: lambda: _mail_answers(settings.EMAIL_PORT),
+                    cluster: lambda: _cluster_answers(started),
+                    web: lambda: _web_answers(settings.BASE_URL),
+                }
+            )
         yield children
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

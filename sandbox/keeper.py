@@ -28,7 +28,9 @@ def main(command: list[str]) -> int:
 
 
 def _stop_when_abandoned(process: subprocess.Popen[bytes]) -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: a thread that waits inside of it makes Python abort when the command has ended.
+    while os.read(0, 1):
+        pass
     # To the leader alone: the workers of a qcluster that get the signal themselves die in the middle of a
     # task, and the cluster then never ends.
     process.terminate()

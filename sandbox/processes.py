@@ -42,15 +42,6 @@ class Child:
         if self._keeper.poll() is not None:
             raise ChildStopped(f"The {self.name} has stopped. Its log says why: {self.log}")
 
-    def wait_until(self, answers: Callable[[], bool], *, seconds: float = 60) -> None:
-        """Return when the child answers. Raises :class:`ChildStopped` if it ends or takes too long."""
-        deadline = time.monotonic() + seconds
-        while not answers():
-            self.check()
-            if time.monotonic() > deadline:
-                raise ChildStopped(f"The {self.name} does not answer. Its log may say why: {self.log}")
-            time.sleep(_POLL_SECONDS)
-
     def stop(self) -> None:
         """Ask the command to stop, wait, and kill what is left."""
         assert self._keeper.stdin is not None
@@ -61,6 +52,19 @@ class Child:
         except subprocess.TimeoutExpired:
             os.killpg(self._keeper.pid, signal.SIGKILL)
             self._keeper.wait()
+
+
+def wait_until_all_answer(children: Mapping[Child, Callable[[], bool]], *, seconds: float = 60) -> None:
+    """Return when every child answers. Raises :class:`ChildStopped` if one ends or takes too long."""
+    deadline = time.monotonic() + seconds
+    for child, answers in children.items():
+        while not answers():
+            # Any of them: a child that is not asked yet may be the one that has stopped.
+            for any_child in children:
+                any_child.check()
+            if time.monotonic() > deadline:
+                raise ChildStopped(f"The {child.name} does not answer. Its log may say why: {child.log}")
+            time.sleep(_POLL_SECONDS)
 
 
 def free_port(wanted: int) -> int:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.functional import cached_property
 from django.utils.text import Truncator
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel
 from wagtail.admin.ui.tables import Column, DateColumn
@@ -38,6 +39,11 @@ class CrmViewSet(ModelViewSet):
     add_to_reference_index = False
     #: What the columns show of related records, loaded with the page.
     list_related = ["assigned_to"]
+
+    @cached_property
+    def url_prefix(self) -> str:
+        # "/admin/account/" is Wagtail's own, for one's password and picture.
+        return f"crm/{self.model_name}"
 
     def get_index_view_kwargs(self, **kwargs: Any) -> dict[str, Any]:
         records = self.model._default_manager.select_related(*self.list_related)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.processes import Child, ChildStopped, free_port
+from sandbox.processes import Child, ChildStopped, free_port, wait_until_all_answer
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PYTHON = [sys.executable, "-c"]
@@ -32,10 +32,10 @@ time.sleep(600)
 HOLDER = """
 import os, sys, time
 from pathlib import Path
-from sandbox.processes import Child
+from sandbox.processes import Child, wait_until_all_answer
 folder = Path(sys.argv[1])
 child = Child("family", [sys.executable, "-c", sys.argv[2], str(folder / "pids")], os.environ, folder / "log")
-child.wait_until((folder / "pids").exists)
+wait_until_all_answer({child: (folder / "pids").exists})
 time.sleep(600)
 """
 
@@ -94,13 +94,25 @@ def test_a_command_that_ends_leaves_no_worker_behind(tmp_path: Path) -> None:
 
     eventually(lambda: not is_alive(worker))
     with pytest.raises(ChildStopped, match=r"The family has stopped.*log"):
-        child.wait_until(lambda: False)
+        wait_until_all_answer({child: lambda: False})
+
+
+def test_waiting_ends_when_another_child_has_stopped(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    silent, broken = child_of(tmp_path / "one", FAMILY), child_of(tmp_path / "two", "raise SystemExit('no')")
+
+    with pytest.raises(ChildStopped, match="has stopped"):
+        wait_until_all_answer({silent: lambda: False, broken: lambda: False})
+
+    silent.stop()
+    assert (tmp_path / "two" / "log").read_text() == "no\n"
 
 
 def test_waiting_ends_when_the_child_answers(tmp_path: Path) -> None:
     child = child_of(tmp_path, FAMILY)
 
-    child.wait_until((tmp_path / "pids").exists)
+    wait_until_all_answer({child: (tmp_path / "pids").exists})
 
     child.check()
     child.stop()
@@ -110,7 +122,7 @@ def test_waiting_ends_when_the_child_never_answers(tmp_path: Path) -> None:
     child = child_of(tmp_path, FAMILY)
 
     with pytest.raises(ChildStopped, match="does not answer"):
-        child.wait_until(lambda: False, seconds=0)
+        wait_until_all_answer({child: lambda: False}, seconds=0)
 
     child.stop()
 
