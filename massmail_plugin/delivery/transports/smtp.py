@@ -36,10 +36,16 @@ _LEADING_DOT = re.compile(rb"(?m)^\.")
 _POLICY = re.compile(r"\b5\.7\.\d{1,3}\b")
 
 
+class _ConnectionSpentError(Exception):
+    """The server ended a connection that had served before, at the beginning of the next mail."""
+
+
 class SmtpTransport(Transport):
     def __init__(self, account: SenderAccount) -> None:
         self._account = account
         self._smtp: smtplib.SMTP | None = None
+        #: Mails that this connection has answered for.
+        self._served = 0
 
     def open(self) -> None:
         if self._smtp is not None:
@@ -54,6 +60,7 @@ class SmtpTransport(Transport):
             smtp.close()
             raise
         self._smtp = smtp
+        self._served = 0
 
     def _connect(self) -> smtplib.SMTP:
         account, timeout = self._account, conf.get("SMTP_TIMEOUT")
@@ -100,12 +107,24 @@ class SmtpTransport(Transport):
         except (ValueError, MessageError) as error:
             return Outcome(Verdict.RECIPIENT, _("The mail cannot be written: %(error)s") % {"error": error})
         try:
+            return self._attempt(mail, data, fence)
+        except _ConnectionSpentError:
+            # Many servers close after a number of mails; that is no fault, and a new connection goes on.
+            self.close()
+            return self._attempt(mail, data, fence)
+
+    def _attempt(self, mail: OutgoingMail, data: bytes, fence: Fence) -> Outcome:
+        try:
             self.open()
         except CannotOpen as error:
             return error.outcome
         assert self._smtp is not None
         try:
-            refused = self._envelope(self._smtp, mail) or self._body(self._smtp, data)
+            refused = (
+                self._sender(self._smtp, mail)
+                or self._recipient(self._smtp, mail)
+                or self._body(self._smtp, data)
+            )
         except (smtplib.SMTPException, OSError) as error:
             self.close()
             return Outcome(Verdict.UNREACHABLE, _describe(error))
@@ -116,14 +135,25 @@ class SmtpTransport(Transport):
             # Closing without the dot is the only way to take the mail back.
             self.close()
             return Outcome(Verdict.FENCED)
-        return self._dot(self._smtp)
+        return self._dot(smtp)
 
-    def _envelope(self, smtp: smtplib.SMTP, mail: OutgoingMail) -> Outcome | None:
-        """MAIL and RCPT. Returns the refusal, or None."""
-        code, reply = smtp.mail(mail.envelope_sender)
-        if code != 250:
-            # Whoever the recipient, the server does not want this sender.
-            return Outcome(Verdict.UNREACHABLE if code < 500 else Verdict.ACCOUNT, _text(code, reply))
+    def _sender(self, smtp: smtplib.SMTP, mail: OutgoingMail) -> Outcome | None:
+        """MAIL. Returns the refusal, or None. Raises :class:`_ConnectionSpentError`."""
+        try:
+            code, reply = smtp.mail(mail.envelope_sender)
+        except (smtplib.SMTPException, OSError) as error:
+            if self._served:
+                raise _ConnectionSpentError from error
+            raise
+        if code == 421 and self._served:
+            raise _ConnectionSpentError
+        if code == 250:
+            return None
+        # Whoever the recipient, the server does not want this sender.
+        return Outcome(Verdict.UNREACHABLE if code < 500 else Verdict.ACCOUNT, _text(code, reply))
+
+    def _recipient(self, smtp: smtplib.SMTP, mail: OutgoingMail) -> Outcome | None:
+        """RCPT. Returns the refusal, or None."""
         code, reply = smtp.rcpt(mail.envelope_recipient)
         return None if code in (250, 251) else _refusal(code, reply)
 
@@ -148,6 +178,7 @@ class SmtpTransport(Transport):
         except (smtplib.SMTPException, OSError) as error:
             self.close()
             return Outcome(Verdict.DOUBT, _describe(error))
+        self._served += 1
         if code == 250:
             return Outcome(Verdict.ACCEPTED, _text(code, reply))
         if code == 421 or code < 200:

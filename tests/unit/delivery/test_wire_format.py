@@ -22,7 +22,7 @@ def _receive(data: bytes) -> bytes:
 def test_any_body_arrives_whole_and_ends_nowhere_else(parts):
     message = b"".join(parts)
     data = wire_format(message)
-    assert b"\r\n" == data[-2:]
+    assert data[-2:] == b"\r\n"
     assert b"\r" not in data.replace(b"\r\n", b"")
     assert b"\n" not in data.replace(b"\r\n", b"")
     normal = message.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")

@@ -12,7 +12,9 @@ from massmail_plugin.mailings.states import (
 )
 
 
-@pytest.mark.parametrize(("states", "table"), [(MailingState, MAILING_MOVES), (DeliveryState, DELIVERY_MOVES)])
+@pytest.mark.parametrize(
+    ("states", "table"), [(MailingState, MAILING_MOVES), (DeliveryState, DELIVERY_MOVES)]
+)
 def test_every_state_stands_in_its_table_and_moves_only_to_its_kind(states, table):
     assert set(table) == set(states)
     for source, targets in table.items():

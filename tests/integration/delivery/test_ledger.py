@@ -1,0 +1,170 @@
+"""Claims, leases and the fence, without any mail server: nobody twice, nothing forgotten."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+
+from massmail_plugin.delivery import ledger
+from massmail_plugin.delivery.sweeper import sweep
+from massmail_plugin.mailings import actions
+from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.mailings.states import DeliveryState
+from tests.builders import a_mailing, a_user, an_account, contacts, start_now
+
+
+@pytest.fixture
+def account():
+    return an_account()
+
+
+def _expire():
+    Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def test_workers_that_claim_at_once_get_different_mails(account):
+    start_now(a_mailing(to=contacts(60)))
+    claimed, barrier = [], threading.Barrier(4)
+
+    def work():
+        try:
+            barrier.wait()
+            while mine := ledger.claim(account, 7):
+                claimed.extend(delivery.pk for delivery in mine)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(claimed) == 60
+    assert len(set(claimed)) == 60
+
+
+def test_a_dead_workers_claims_are_queued_again_and_its_attempt_counts(account):
+    start_now(a_mailing(to=contacts(3)))
+    ledger.claim(account, 2)
+    assert sweep() == 0
+    _expire()
+    assert sweep() == 2
+    assert Delivery.objects.filter(state=DeliveryState.QUEUED).count() == 3
+    assert Delivery.objects.filter(attempts=1).count() == 2
+
+
+def test_a_mail_that_kills_each_worker_is_given_up(account):
+    start_now(a_mailing(to=contacts(1)))
+    for _attempt in range(3):
+        assert ledger.claim(account, 1)
+        _expire()
+        sweep()
+    assert Delivery.objects.get().state == DeliveryState.FAILED
+    assert ledger.claim(account, 1) == []
+
+
+def test_a_worker_that_dies_past_the_fence_leaves_a_doubt_and_nothing_is_sent_again(account):
+    start_now(a_mailing(to=contacts(1)))
+    (delivery,) = ledger.claim(account, 1)
+    assert ledger.commit_to_send(delivery)
+    _expire()
+    sweep()
+    assert Delivery.objects.get().state == DeliveryState.IN_DOUBT
+    assert ledger.claim(account, 1) == []
+
+
+def test_a_worker_that_wakes_up_late_cannot_send(account):
+    start_now(a_mailing(to=contacts(1)))
+    (stalled,) = ledger.claim(account, 1)
+    _expire()
+    assert not ledger.commit_to_send(stalled), "The lease is over, even before anybody has noticed."
+    sweep()
+    (other,) = ledger.claim(account, 1)
+    assert not ledger.commit_to_send(stalled), "The mail is another worker's."
+    assert ledger.commit_to_send(other)
+
+
+def test_nobody_passes_the_fence_twice(account):
+    start_now(a_mailing(to=contacts(1)))
+    (delivery,) = ledger.claim(account, 1)
+    assert ledger.commit_to_send(delivery)
+    assert not ledger.commit_to_send(delivery)
+
+
+def test_a_late_answer_settles_a_doubt(account):
+    start_now(a_mailing(to=contacts(1)))
+    (delivery,) = ledger.claim(account, 1)
+    ledger.commit_to_send(delivery)
+    _expire()
+    sweep()
+    assert ledger.settle(delivery, DeliveryState.ACCEPTED)
+    assert Delivery.objects.get().state == DeliveryState.ACCEPTED
+
+
+def test_giving_back_never_touches_a_mail_that_may_be_on_its_way(account):
+    start_now(a_mailing(to=contacts(2)))
+    first, second = ledger.claim(account, 2)
+    ledger.commit_to_send(first)
+    assert ledger.give_back([first, second]) == 1
+    assert Delivery.objects.get(pk=first.pk).state == DeliveryState.HANDING
+    assert Delivery.objects.get(pk=second.pk).state == DeliveryState.QUEUED
+    assert Delivery.objects.get(pk=second.pk).attempts == 0
+
+
+def test_the_fence_is_committed_before_the_dot(account):
+    start_now(a_mailing(to=contacts(1)))
+    (delivery,) = ledger.claim(account, 1)
+    ledger.commit_to_send(delivery)
+    seen = []
+
+    def look_from_outside():
+        try:
+            seen.append(Delivery.objects.get(pk=delivery.pk).state)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=look_from_outside)
+    thread.start()
+    thread.join()
+    assert not connection.in_atomic_block
+    assert seen == [DeliveryState.HANDING]
+
+
+def test_a_paused_or_cancelled_mailing_does_not_pass_the_fence(account):
+    mailing = a_mailing(to=contacts(2))
+    start_now(mailing)
+    first, second = ledger.claim(account, 2)
+    actions.pause(mailing)
+    assert not ledger.commit_to_send(first)
+    actions.resume(mailing)
+    assert ledger.commit_to_send(first)
+    actions.cancel(mailing)
+    assert not ledger.commit_to_send(second)
+
+
+def test_an_owners_mailing_leaves_through_the_owners_account_only():
+    owner, other = a_user(), a_user()
+    own, foreign, shared = an_account(owner=owner), an_account(owner=other), an_account()
+    start_now(a_mailing(to=contacts(1), through=own))
+    assert ledger.due(own).count() == 1
+    assert not ledger.due(foreign).exists()
+    assert not ledger.due(shared).exists()
+
+
+def test_everybodys_account_serves_an_owner_who_has_none():
+    shared = an_account()
+    start_now(a_mailing(to=contacts(1), owner=a_user()))
+    assert ledger.due(shared).count() == 1
+
+
+def test_claims_take_the_same_number_of_queries_for_any_number_of_mails(account, django_assert_num_queries):
+    from django.test.utils import CaptureQueriesContext
+
+    start_now(a_mailing(to=contacts(60)))
+    with CaptureQueriesContext(connection) as few:
+        ledger.claim(account, 2)
+    with CaptureQueriesContext(connection) as many:
+        ledger.claim(account, 50)
+    assert len(few) == len(many)

@@ -1,0 +1,238 @@
+"""A run through a real mail server: everybody once, and nobody who must not get it."""
+
+import re
+from email import message_from_bytes, policy
+
+import pytest
+
+from massmail_plugin.delivery import ledger
+from massmail_plugin.delivery.messages import Composer, compose_delivery
+from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.worker import drain
+from massmail_plugin.mailings import actions
+from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.mailings.states import DeliveryState, MailingState
+from massmail_plugin.recipients import consent
+from massmail_plugin.recipients.consent import How, Scope
+from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
+from tests.builders import (
+    a_campaign,
+    a_contact,
+    a_mailing,
+    a_target_list,
+    an_account,
+    contacts,
+    start_now,
+    states_by_address,
+)
+
+LINK = How(method=ConsentEvent.Method.LINK)
+
+
+def test_everybody_gets_one_mail_and_the_mailing_is_done(smtp_server):
+    account = an_account(smtp_server)
+    people = contacts(45)
+    mailing = a_mailing(to=people)
+    run = start_now(mailing)
+    drain(account.pk)
+    run_tick()
+    mailing.refresh_from_db()
+    assert sorted(smtp_server.recipients) == sorted(person.email for person in people)
+    assert set(states_by_address(run).values()) == {DeliveryState.ACCEPTED}
+    assert mailing.state == MailingState.DONE
+    assert mailing.runs.get().finished_at is not None
+
+
+def test_one_connection_serves_many_mails(smtp_server):
+    account = an_account(smtp_server)
+    start_now(a_mailing(to=contacts(25)))
+    drain(account.pk)
+    assert {mail.connection for mail in smtp_server.mails} == {1}
+
+
+def test_the_mail_is_personal_and_carries_the_headers_of_a_mass_mail(smtp_server):
+    account = an_account(smtp_server, from_name="Sales, Berlin", reply_to="nora@sandbox.example")
+    start_now(a_mailing(to=[a_contact("ada@customers.example", first_name="Ada", last_name="Löwe")]))
+    drain(account.pk)
+    (mail,) = smtp_server.mails
+    message = mail.message
+    assert not message.defects
+    assert "Hello Ada!" in mail.text
+    assert "Hello Ada!" in mail.html
+    assert message["From"].addresses[0].display_name == "Sales, Berlin"
+    assert message["To"].addresses[0].addr_spec == "ada@customers.example"
+    assert message["To"].addresses[0].display_name == "Ada Löwe"
+    assert message["Reply-To"].addresses[0].addr_spec == "nora@sandbox.example"
+    assert re.fullmatch(r"<https?://[^<>]+>", message["List-Unsubscribe"])
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    for once in ("From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe"):
+        assert len(message.get_all(once)) == 1
+    assert message["Message-ID"].endswith("@sandbox.example>")
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+    assert max(len(line) for line in mail.content.split(b"\r\n")) <= 998
+
+
+def test_a_refused_recipient_in_the_middle_stops_nobody_else(smtp_server):
+    account = an_account(smtp_server)
+    smtp_server.answer("RCPT", "550 5.1.1 No such mailbox", when="person7@")
+    run = start_now(a_mailing(to=contacts(12)))
+    drain(account.pk)
+    states = states_by_address(run)
+    assert states.pop("person7@customers.example") == DeliveryState.FAILED
+    assert set(states.values()) == {DeliveryState.ACCEPTED}
+    assert "No such mailbox" in Delivery.objects.get(email="person7@customers.example").detail
+
+
+def test_a_host_property_that_raises_stops_nobody_else(smtp_server, monkeypatch):
+    from sandbox.crm.massmail import ContactRecipients
+
+    merge_values = ContactRecipients.merge_values
+
+    def broken(self, record):
+        if record.email.startswith("person2@"):
+            raise RuntimeError("a bug in the host")
+        return merge_values(self, record)
+
+    monkeypatch.setattr(ContactRecipients, "merge_values", broken)
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=contacts(4)))
+    drain(account.pk)
+    states = states_by_address(run)
+    assert states.pop("person2@customers.example") == DeliveryState.FAILED
+    assert set(states.values()) == {DeliveryState.ACCEPTED}
+
+
+@pytest.mark.parametrize("name", ["a\x0bBcc: x@y.example", "b\r\nBcc: x@y.example", "c\x1dd", "e\u2028f"])
+def test_a_hostile_name_arrives_as_plain_text(smtp_server, name):
+    account = an_account(smtp_server)
+    start_now(a_mailing(to=[a_contact("eve@customers.example", first_name=name)]))
+    drain(account.pk)
+    (mail,) = smtp_server.mails
+    assert mail.recipients == ("eve@customers.example",)
+    assert mail.message["Bcc"] is None
+    assert len(mail.message.get_all("To")) == 1
+    assert mail.message["Date"]
+    assert mail.message["Message-ID"]
+
+
+@pytest.mark.parametrize("name", ["g\x00h", "i\ud800j"])
+def test_a_name_that_no_database_stores_is_harmless_too(smtp_server, name):
+    """They reach us through a host's property."""
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=[a_contact("eve@customers.example")]))
+    (delivery,) = ledger.claim(account, 1)
+    delivery.name = name
+    mail = compose_delivery(
+        Composer.for_run(run, "http://host.example"), account, delivery, {"first_name": name}
+    )
+    message = message_from_bytes(mail.message.message().as_bytes(), policy=policy.default)
+    assert message["To"].addresses[0].addr_spec == "eve@customers.example"
+    assert not message.defects
+
+
+@pytest.mark.parametrize("entirely", [True, False])
+def test_who_says_no_after_the_start_gets_nothing(smtp_server, entirely):
+    account = an_account(smtp_server)
+    people = contacts(3)
+    target_list = a_target_list(*people)
+    run = start_now(a_mailing(campaign=a_campaign(target_list)))
+    address = EmailAddress.objects.get(key="person2@customers.example")
+    consent.opt_out(address, [Scope() if entirely else target_list.consent_scope], LINK)
+    drain(account.pk)
+    assert "person2@customers.example" not in smtp_server.recipients
+    assert len(smtp_server.mails) == 2
+    left_out = run.deliveries.get(address=address)
+    assert left_out.state == DeliveryState.SKIPPED
+    assert left_out.reason == ("opted_out" if entirely else "opted_out_list")
+
+
+def test_who_says_no_while_their_mail_is_on_the_wire_gets_nothing(smtp_server):
+    """The last moment: the body has been sent, the dot has not."""
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=contacts(1)))
+    address = EmailAddress.objects.get(key="person1@customers.example")
+    commit = ledger.commit_to_send
+
+    def say_no_just_before(delivery):
+        consent.opt_out(address, [Scope()], LINK)
+        return commit(delivery)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger, "commit_to_send", say_no_just_before)
+        drain(account.pk)
+    assert smtp_server.mails == []
+    assert run.deliveries.get().state == DeliveryState.SKIPPED
+
+
+def test_an_opt_out_of_another_list_changes_nothing(smtp_server):
+    account = an_account(smtp_server)
+    start_now(a_mailing(to=contacts(1)))
+    other = a_target_list()
+    consent.opt_out(EmailAddress.objects.get(), [other.consent_scope], LINK)
+    drain(account.pk)
+    assert len(smtp_server.mails) == 1
+
+
+def test_an_address_that_bounced_meanwhile_gets_nothing(smtp_server):
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=contacts(1)))
+    consent.mark_invalid(EmailAddress.objects.get(), How(method=ConsentEvent.Method.PROVIDER))
+    drain(account.pk)
+    assert smtp_server.mails == []
+    assert run.deliveries.get().reason == "invalid"
+
+
+def test_a_deleted_record_and_a_changed_address_are_left_out_with_the_reason(smtp_server):
+    account = an_account(smtp_server)
+    gone, moved, same = contacts(3)
+    run = start_now(a_mailing(to=[gone, moved, same]))
+    gone_id = gone.pk
+    gone.delete()
+    type(moved).objects.filter(pk=moved.pk).update(email="elsewhere@customers.example")
+    type(same).objects.filter(pk=same.pk).update(email="PERSON3@Customers.example")
+    drain(account.pk)
+    assert smtp_server.recipients == ["person3@customers.example"]
+    reasons = dict(run.deliveries.values_list("object_id", "reason"))
+    assert reasons == {str(gone_id): "record_gone", str(moved.pk): "address_changed", str(same.pk): ""}
+
+
+@pytest.mark.parametrize("verb", [actions.pause, actions.cancel])
+def test_pause_and_cancel_take_effect_before_the_next_dot(smtp_server, verb):
+    account = an_account(smtp_server)
+    mailing = a_mailing(to=contacts(10))
+    run = start_now(mailing)
+    commit, seen = ledger.commit_to_send, []
+
+    def stop_at_the_third(delivery):
+        seen.append(delivery.pk)
+        if len(seen) == 3:
+            verb(mailing)
+        return commit(delivery)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger, "commit_to_send", stop_at_the_third)
+        drain(account.pk)
+    assert len(smtp_server.mails) == 2
+    waiting = DeliveryState.CANCELLED if verb is actions.cancel else DeliveryState.QUEUED
+    assert sorted(states_by_address(run).values()) == sorted([DeliveryState.ACCEPTED] * 2 + [waiting] * 8)
+
+
+def test_a_paused_mailing_goes_on_where_it_was(smtp_server):
+    account = an_account(smtp_server)
+    mailing = a_mailing(to=contacts(5))
+    start_now(mailing)
+    actions.pause(mailing)
+    assert drain(account.pk).handled == 0
+    actions.resume(mailing)
+    drain(account.pk)
+    assert len(smtp_server.mails) == 5
+
+
+def test_the_template_may_change_during_a_run_and_the_mails_do_not(smtp_server):
+    account = an_account(smtp_server)
+    mailing = a_mailing(to=contacts(1))
+    start_now(mailing)
+    mailing.template.subject = "Changed"
+    mailing.template.save()
+    drain(account.pk)
+    assert smtp_server.mails[0].message["Subject"] == "News for you"

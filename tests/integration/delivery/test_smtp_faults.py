@@ -1,0 +1,192 @@
+"""Every fault of a mail server, and what it does to the mail, the account and the others."""
+
+import pytest
+
+from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.accounts.secrets import Secret
+from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.worker import drain
+from massmail_plugin.mailings.states import DeliveryState, MailingState
+from tests.builders import a_mailing, an_account, contacts, start_now
+from tests.smtp_server import SmtpServer
+
+
+def _state_after(smtp_server, people=1):
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=contacts(people)))
+    drain(account.pk)
+    account.refresh_from_db()
+    return run.deliveries.order_by("pk").first(), account
+
+
+@pytest.mark.parametrize("place", ["RCPT", "DATA", "dot"])
+@pytest.mark.parametrize(
+    ("reply", "state"),
+    [
+        ("451 4.3.0 Try again later", DeliveryState.DEFERRED),
+        ("550 5.1.1 No such mailbox", DeliveryState.FAILED),
+    ],
+)
+def test_a_refused_mail_ends_with_its_recipient(smtp_server, place, reply, state):
+    smtp_server.answer(place, reply)
+    delivery, account = _state_after(smtp_server)
+    assert delivery.state == state
+    assert delivery.attempts == 1
+    assert delivery.detail == reply
+    assert account.is_ready
+    assert smtp_server.mails == []
+
+
+@pytest.mark.parametrize("place", ["EHLO", "MAIL", "RCPT", "DATA"])
+def test_a_connection_that_breaks_before_the_dot_uses_nobodys_attempt(smtp_server, place):
+    smtp_server.hang_up(place)
+    delivery, account = _state_after(smtp_server)
+    assert delivery.state == DeliveryState.QUEUED
+    assert delivery.attempts == 0
+    assert account.is_ready
+    assert account.last_fault
+    smtp_server.behave()
+    drain(account.pk)
+    assert len(smtp_server.mails) == 1
+
+
+def test_a_connection_that_breaks_at_the_dot_leaves_one_mail_in_doubt_and_never_sends_it_again(smtp_server):
+    smtp_server.hang_up("dot", when="person2@", times=1)
+    account = an_account(smtp_server)
+    mailing = a_mailing(to=contacts(4))
+    run = start_now(mailing)
+    drain(account.pk)
+    run_tick()
+    drain(account.pk)
+    doubtful = run.deliveries.get(state=DeliveryState.IN_DOUBT)
+    assert doubtful.email == "person2@customers.example"
+    assert sorted(smtp_server.recipients) == [f"person{n}@customers.example" for n in range(1, 5)]
+    mailing.refresh_from_db()
+    assert mailing.state == MailingState.DONE
+
+
+@pytest.mark.parametrize(
+    ("place", "reply"),
+    [
+        ("MAIL", "550 5.1.8 Sender not known"),
+        ("RCPT", "550 5.7.1 Relaying denied"),
+        ("dot", "550 5.7.26 No DKIM"),
+    ],
+)
+def test_a_fault_of_the_account_stops_it_and_costs_nobody_anything(smtp_server, place, reply):
+    smtp_server.answer(place, reply)
+    delivery, account = _state_after(smtp_server, people=5)
+    assert account.state == SenderAccount.State.FAULTY
+    assert account.last_fault == reply
+    assert set(delivery.run.deliveries.values_list("state", "attempts")) == {(DeliveryState.QUEUED, 0)}
+    run_tick()
+    mailing = delivery.run.mailing
+    mailing.refresh_from_db()
+    assert mailing.state == MailingState.INTERRUPTED
+    assert "account" in mailing.notice
+
+
+def test_a_busy_sender_verb_is_tried_again_without_using_attempts(smtp_server):
+    smtp_server.answer("MAIL", "451 4.3.2 Busy")
+    delivery, account = _state_after(smtp_server, people=3)
+    assert account.is_ready
+    assert delivery.state == DeliveryState.QUEUED
+    assert delivery.attempts == 0
+
+
+def test_a_server_that_is_down_burns_through_nothing():
+    with SmtpServer() as gone:
+        pass
+    delivery, account = _state_after(gone, people=30)
+    assert account.is_ready
+    assert set(delivery.run.deliveries.values_list("state", "attempts")) == {(DeliveryState.QUEUED, 0)}
+
+
+def test_a_wrong_password_stops_the_account_at_the_first_try_and_is_not_shown():
+    with SmtpServer(users={"sales": "right"}) as server:
+        account = an_account(server, username="sales", password=Secret.of("wrong-hunter2"))
+        run = start_now(a_mailing(to=contacts(3)))
+        drain(account.pk)
+        account.refresh_from_db()
+        assert account.state == SenderAccount.State.FAULTY
+        assert "535" in account.last_fault
+        assert "hunter2" not in account.last_fault
+        assert drain(account.pk).handled == 0
+        assert server.connections == 1
+        assert run.deliveries.filter(state=DeliveryState.QUEUED).count() == 3
+
+
+def test_the_right_password_sends():
+    with SmtpServer(users={"sales": "right"}) as server:
+        account = an_account(server, username="sales", password=Secret.of("right"))
+        start_now(a_mailing(to=contacts(1)))
+        drain(account.pk)
+        assert len(server.mails) == 1
+
+
+def test_encryption_that_the_server_lacks_is_never_skipped(smtp_server):
+    account = an_account(smtp_server, username="sales", password=Secret.of("hunter2"))
+    SenderAccount.objects.update(security=SenderAccount.Security.STARTTLS)
+    start_now(a_mailing(to=contacts(1)))
+    drain(account.pk)
+    account.refresh_from_db()
+    assert smtp_server.mails == []
+    assert account.state == SenderAccount.State.FAULTY
+
+
+def test_three_temporary_refusals_end_in_failed(smtp_server):
+    smtp_server.answer("RCPT", "451 4.7.1 Greylisted")
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=contacts(1)))
+    for attempt in (1, 2, 3):
+        drain(account.pk)
+        delivery = run.deliveries.get()
+        assert delivery.attempts == attempt
+        if attempt < 3:
+            assert delivery.state == DeliveryState.DEFERRED
+            assert drain(account.pk).handled == 0, "It has to wait for its time."
+            run.deliveries.update(next_attempt_at=delivery.run.started_at)
+    assert delivery.state == DeliveryState.FAILED
+
+
+def test_a_greylisted_mail_arrives_later(smtp_server):
+    smtp_server.answer("RCPT", "451 4.7.1 Greylisted", times=1)
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=contacts(1)))
+    drain(account.pk)
+    run.deliveries.update(next_attempt_at=run.started_at)
+    drain(account.pk)
+    assert len(smtp_server.mails) == 1
+    assert run.deliveries.get().state == DeliveryState.ACCEPTED
+
+
+@pytest.mark.parametrize("politely", [True, False])
+def test_a_server_that_ends_the_connection_after_some_mails_is_called_again(smtp_server, politely):
+    class Closing(list):
+        """The second mail of each connection is refused before it begins."""
+
+        def append(self, mail):
+            super().append(mail)
+            if politely:
+                smtp_server.answer("MAIL", "421 4.7.0 Too many mails on one connection", times=1)
+            else:
+                smtp_server.hang_up("MAIL", times=1)
+
+    smtp_server.mails = Closing()
+    account = an_account(smtp_server)
+    start_now(a_mailing(to=contacts(6)))
+    assert drain(account.pk).stopped == ""
+    assert sorted(smtp_server.recipients) == [f"person{n}@customers.example" for n in range(1, 7)]
+    assert smtp_server.connections == 6
+
+
+def test_letters_that_the_server_cannot_mail_to_fail_alone(smtp_server):
+    account = an_account(smtp_server)
+    people = contacts(2)
+    type(people[0]).objects.filter(pk=people[0].pk).update(email="jürgen@customers.example")
+    run = start_now(a_mailing(to=people))
+    drain(account.pk)
+    assert dict(run.deliveries.values_list("email", "state")) == {
+        "jürgen@customers.example": DeliveryState.FAILED,
+        "person2@customers.example": DeliveryState.ACCEPTED,
+    }

@@ -1,0 +1,128 @@
+"""The tick, the schedule and the nudges: what keeps everything going, and what a lost one costs."""
+
+from datetime import timedelta
+
+from django.core.management import call_command
+from django.utils import timezone
+from django_q.models import OrmQ, Schedule
+
+from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.delivery import nudges
+from massmail_plugin.delivery.schedule import NAME, ensure_schedule
+from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.worker import drain
+from massmail_plugin.mailings import actions
+from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.mailings.states import MailingState
+from tests.builders import a_mailing, a_user, an_account, contacts, start_now
+
+
+def test_there_is_one_schedule_after_migrate_and_it_stays_one():
+    assert Schedule.objects.filter(name=NAME).count() == 1
+    ensure_schedule()
+    assert Schedule.objects.filter(name=NAME).count() == 1
+
+
+def test_doubled_and_changed_schedules_are_put_right():
+    Schedule.objects.filter(name=NAME).update(minutes=50)
+    Schedule.objects.create(name=NAME, func="somewhere.else")
+    ensure_schedule()
+    schedule = Schedule.objects.get(name=NAME)
+    assert (schedule.minutes, schedule.func) == (1, "massmail_plugin.delivery.tasks.tick")
+
+
+def test_the_tick_starts_what_is_due_and_names_the_accounts_with_work():
+    account = an_account()
+    mailing = a_mailing(to=contacts(1))
+    actions.release(mailing)
+    assert run_tick() == [account.pk]
+    mailing.refresh_from_db()
+    assert mailing.state == MailingState.ACTIVE
+
+
+def test_the_tick_does_nothing_when_there_is_nothing_to_do():
+    an_account()
+    assert run_tick() == []
+
+
+def test_a_mailing_whose_account_has_stopped_is_interrupted_and_says_what_to_do():
+    account = an_account()
+    mailing = a_mailing(to=contacts(2))
+    start_now(mailing)
+    SenderAccount.objects.update(state=SenderAccount.State.FAULTY)
+    assert run_tick() == []
+    mailing.refresh_from_db()
+    assert mailing.state == MailingState.INTERRUPTED
+    assert "Resume" in mailing.notice
+    SenderAccount.objects.update(state=SenderAccount.State.READY)
+    actions.resume(mailing)
+    assert run_tick() == [account.pk]
+
+
+def test_failures_show_while_the_others_go_on(smtp_server):
+    smtp_server.answer("RCPT", "550 5.1.1 No such mailbox", when="person1@")
+    account = an_account(smtp_server)
+    mailing = a_mailing(to=contacts(3))
+    start_now(mailing)
+    Delivery.objects.filter(email="person3@customers.example").update(
+        state="deferred", next_attempt_at=timezone.now() + timedelta(hours=1)
+    )
+    drain(account.pk)
+    run_tick()
+    mailing.refresh_from_db()
+    assert mailing.state == MailingState.ACTIVE_ERROR
+
+
+def test_one_pass_of_the_command_does_what_a_cluster_does(smtp_server, capsys):
+    an_account(smtp_server)
+    mailing = a_mailing(to=contacts(3))
+    actions.release(mailing)
+    call_command("massmail_tick")
+    mailing.refresh_from_db()
+    assert mailing.state == MailingState.DONE
+    assert len(smtp_server.mails) == 3
+    assert "3 mails" in capsys.readouterr().out
+
+
+def test_a_repeated_and_a_late_nudge_do_no_harm(smtp_server):
+    from massmail_plugin.delivery import tasks
+
+    account = an_account(smtp_server)
+    actions.release(a_mailing(to=contacts(3)))
+    for task in (
+        tasks.tick,
+        tasks.tick,
+        lambda: tasks.drain_account(account.pk),
+        lambda: tasks.drain_account(account.pk),
+    ):
+        task()
+    tasks.drain_account(987654)
+    assert sorted(smtp_server.recipients) == [f"person{n}@customers.example" for n in (1, 2, 3)]
+
+
+def test_an_unreachable_server_is_not_called_without_end(smtp_server):
+    """A drain that had to stop must not nudge its own account again: that would be a hot loop."""
+    from massmail_plugin.delivery import tasks
+
+    smtp_server.hang_up("EHLO")
+    account, other = an_account(smtp_server, owner=a_user()), an_account(smtp_server)
+    start_now(a_mailing(to=contacts(1), through=account))
+    start_now(a_mailing(to=contacts(1, domain="others.example")))
+    OrmQ.objects.all().delete()
+    tasks.drain_account(account.pk)
+    assert [task.task()["args"] for task in OrmQ.objects.all()] == [(other.pk,)]
+
+
+def test_a_broker_that_is_away_fails_nobodys_click(monkeypatch):
+    def away(*args, **kwargs):
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr(nudges, "async_task", away)
+    nudges.nudge_tick()
+
+
+def test_a_worker_ends_its_turn_and_gives_the_rest_back(smtp_server):
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=contacts(30)))
+    assert drain(account.pk, seconds=0).handled == 0
+    assert run.deliveries.filter(state="queued", attempts=0).count() == 30

@@ -1,0 +1,275 @@
+"""The verbs of a mailing: each does its one thing, once, or says why not."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+from wagtail.models import ModelLogEntry
+
+from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.mailings import actions
+from massmail_plugin.mailings.actions import Refused
+from massmail_plugin.mailings.models import Delivery, Mailing, Run
+from massmail_plugin.mailings.states import DeliveryState, MailingState
+from massmail_plugin.preferences import MailPreferences
+from tests.builders import (
+    a_campaign,
+    a_contact,
+    a_mailing,
+    a_target_list,
+    a_template,
+    a_user,
+    an_account,
+    contacts,
+    start_now,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def _state(mailing):
+    return Mailing.objects.get(pk=mailing.pk).state
+
+
+def _refusal(mailing):
+    with pytest.raises(Refused) as caught:
+        actions.release(mailing)
+    assert _state(mailing) == MailingState.DRAFT
+    assert not Run.objects.exists()
+    return str(caught.value)
+
+
+def test_release_waits_for_the_tick_and_start_freezes_everything():
+    an_account()
+    mailing = a_mailing(to=contacts(3))
+    actions.release(mailing)
+    assert _state(mailing) == MailingState.PENDING
+    (run,) = actions.start_due()
+    assert _state(mailing) == MailingState.ACTIVE
+    assert run.deliveries.filter(state=DeliveryState.QUEUED).count() == 3
+
+
+def test_a_mailing_for_later_does_not_start_now():
+    an_account()
+    mailing = a_mailing(to=contacts(1), start_at=timezone.now() + timedelta(hours=1))
+    actions.release(mailing)
+    assert actions.start_due() == []
+    Mailing.objects.update(start_at=timezone.now())
+    assert len(actions.start_due()) == 1
+
+
+def test_a_mailing_without_an_account_is_refused():
+    assert "account" in _refusal(a_mailing(to=contacts(1)))
+
+
+def test_a_stopped_account_does_not_count():
+    an_account(state=SenderAccount.State.FAULTY)
+    assert "account" in _refusal(a_mailing(to=contacts(1)))
+
+
+def test_a_mailing_to_nobody_is_refused():
+    an_account()
+    assert "Nobody" in _refusal(a_mailing(to=[a_contact("no-at-sign")]))
+
+
+def test_a_campaign_without_lists_is_refused():
+    an_account()
+    assert "target list" in _refusal(a_mailing(campaign=a_campaign()))
+
+
+def test_a_mailing_without_a_template_is_refused():
+    an_account()
+    mailing = a_mailing(to=contacts(1))
+    mailing.template = None
+    mailing.save()
+    assert "template" in _refusal(mailing)
+
+
+def test_a_start_in_the_past_is_refused():
+    an_account()
+    mailing = a_mailing(to=contacts(1), start_at=timezone.now() - timedelta(minutes=1))
+    assert "passed" in _refusal(mailing)
+
+
+def test_a_template_that_does_not_compile_is_refused_and_says_where():
+    an_account()
+    refusal = _refusal(
+        a_mailing(to=contacts(1), template=a_template("<p>{{ contact.first_name | nonsense }}</p>"))
+    )
+    assert "nonsense" in refusal
+
+
+def test_an_unknown_merge_field_is_refused():
+    an_account()
+    refusal = _refusal(a_mailing(to=contacts(1), template=a_template("<p>{{ contact.frist_name }}</p>")))
+    assert "frist_name" in refusal
+
+
+def test_a_draft_template_is_refused():
+    an_account()
+    assert "draft" in _refusal(a_mailing(to=contacts(1), template=a_template(live=False)))
+
+
+def test_a_site_without_a_public_address_is_refused(settings):
+    settings.WAGTAILADMIN_BASE_URL = ""
+    settings.MASSMAIL = {}
+    MailPreferences.load()
+    an_account()
+    assert "public address" in _refusal(a_mailing(to=contacts(1)))
+
+
+def test_release_twice_is_one_release():
+    an_account()
+    mailing = a_mailing(to=contacts(1))
+    actions.release(mailing)
+    with pytest.raises(Refused):
+        actions.release(mailing)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_starts_at_once_exactly_one_makes_a_run():
+    an_account()
+    mailing = a_mailing(to=contacts(20))
+    actions.release(mailing)
+    mailing.refresh_from_db()
+    barrier, runs = threading.Barrier(4), []
+
+    def start():
+        try:
+            barrier.wait()
+            runs.append(actions.start(mailing))
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([run for run in runs if run]) == 1
+    assert Run.objects.count() == 1
+    assert Delivery.objects.count() == 20
+
+
+def test_a_stale_start_after_a_pause_starts_nothing():
+    """Two ticks hold the same list of due mailings; a person pauses in between."""
+    an_account()
+    mailing = a_mailing(to=contacts(1))
+    start_now(mailing)
+    actions.pause(mailing)
+    assert actions.start(mailing) is None
+    assert _state(mailing) == MailingState.PAUSED
+    assert Run.objects.count() == 1
+
+
+def test_a_mailing_that_cannot_start_is_interrupted_with_the_reason_and_can_be_resumed():
+    account = an_account()
+    mailing = a_mailing(to=contacts(1))
+    actions.release(mailing)
+    SenderAccount.objects.update(state=SenderAccount.State.OFF)
+    assert actions.start_due() == []
+    mailing.refresh_from_db()
+    assert mailing.state == MailingState.INTERRUPTED
+    assert "account" in mailing.notice
+    assert not Run.objects.exists()
+    SenderAccount.objects.filter(pk=account.pk).update(state=SenderAccount.State.READY)
+    actions.resume(mailing)
+    assert _state(mailing) == MailingState.PENDING
+
+
+def test_a_failure_in_the_middle_of_freezing_leaves_nothing_behind(monkeypatch):
+    an_account()
+    mailing = a_mailing(to=contacts(2))
+    actions.release(mailing)
+    from massmail_plugin.mailings import freeze
+
+    def cut_off(run, candidates):
+        write(run, list(candidates)[:1])
+        raise RuntimeError("the process died here")
+
+    write = freeze._write_ledger
+    monkeypatch.setattr(freeze, "_write_ledger", cut_off)
+    with pytest.raises(RuntimeError):
+        actions.start(mailing)
+    assert _state(mailing) == MailingState.PENDING
+    assert not Run.objects.exists()
+    assert not Delivery.objects.exists()
+
+
+def test_everybody_of_the_lists_is_in_the_ledger_with_a_reason_or_a_place():
+    an_account()
+    people = [
+        a_contact("ann@customers.example"),
+        a_contact("ANN@customers.example"),
+        a_contact("no-at-sign"),
+        a_contact("bob@customers.example"),
+    ]
+    nobody = a_contact("x@customers.example")
+    type(nobody).objects.filter(pk=nobody.pk).update(email="")
+    outcast = a_contact("eve@customers.example")
+    lists = [a_target_list(*people, nobody), a_target_list(people[0], outcast)]
+    run = start_now(a_mailing(campaign=a_campaign(*lists, excluding=[a_target_list(outcast)])))
+    by_reason = sorted(run.deliveries.values_list("reason", flat=True))
+    assert by_reason == ["", "", "duplicate", "excluded", "malformed", "no_address"]
+    assert set(run.deliveries.filter(reason="").values_list("state", flat=True)) == {DeliveryState.QUEUED}
+    assert set(run.deliveries.exclude(reason="").values_list("state", flat=True)) == {DeliveryState.SKIPPED}
+
+
+def test_withdraw_only_before_the_start():
+    an_account()
+    mailing = a_mailing(to=contacts(1))
+    actions.release(mailing)
+    actions.withdraw(mailing)
+    assert _state(mailing) == MailingState.DRAFT
+    actions.release(mailing)
+    actions.start(mailing)
+    with pytest.raises(Refused):
+        actions.withdraw(mailing)
+
+
+def test_cancel_ends_what_waits_and_cannot_be_taken_back():
+    an_account()
+    mailing = a_mailing(to=contacts(3))
+    run = start_now(mailing)
+    assert actions.cancel(mailing) == 3
+    assert set(run.deliveries.values_list("state", flat=True)) == {DeliveryState.CANCELLED}
+    for verb in (actions.resume, actions.pause, actions.cancel, actions.retry_failed):
+        with pytest.raises(Refused):
+            verb(mailing)
+
+
+def test_retry_queues_the_failed_mails_and_no_others():
+    an_account()
+    mailing = a_mailing(to=contacts(4))
+    run = start_now(mailing)
+    failed, doubtful, *sent = run.deliveries.order_by("pk")
+    states = {failed: DeliveryState.FAILED, doubtful: DeliveryState.IN_DOUBT}
+    for delivery in (failed, doubtful, *sent):
+        Delivery.objects.filter(pk=delivery.pk).update(
+            state=states.get(delivery, DeliveryState.ACCEPTED), attempts=3
+        )
+    actions.finish_runs()
+    assert _state(mailing) == MailingState.DONE
+    assert actions.retry_failed(mailing) == 1
+    assert _state(mailing) == MailingState.ACTIVE
+    queued = run.deliveries.get(state=DeliveryState.QUEUED)
+    assert (queued.pk, queued.attempts) == (failed.pk, 0)
+    run.refresh_from_db()
+    assert run.finished_at is None
+
+
+def test_each_verb_is_in_the_audit_log_with_the_person():
+    an_account()
+    user = a_user()
+    mailing = a_mailing(to=contacts(1))
+    actions.release(mailing, user=user)
+    actions.start(mailing)
+    actions.pause(mailing, user=user)
+    entries = ModelLogEntry.objects.for_instance(mailing).order_by("pk").values_list("action", "user__pk")
+    assert list(entries) == [
+        ("massmail.release", user.pk),
+        ("massmail.start", None),
+        ("massmail.pause", user.pk),
+    ]
