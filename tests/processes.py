@@ -45,14 +45,14 @@ def free_port() -> int:
 class Process:
     """One running process. A context manager: leaving it ends the whole process group."""
 
-    def __init__(self, *command: str, env: dict[str, str]) -> None:
+    def __init__(self, *command: str, env: dict[str, str], folder: Path = REPOSITORY) -> None:
         self.command = command
         self._lines: queue.Queue[str | None] = queue.Queue()
         #: Everything that it has said.
         self.output: list[str] = []
         self._process = subprocess.Popen(
             command,
-            cwd=REPOSITORY,
+            cwd=folder,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
