@@ -151,7 +151,9 @@ def _from_status(status: AnymailStatus) -> Outcome:
     reply = str(recipient.status or "")
     if recipient.status in _REFUSED_STATUSES:
         return Outcome(Verdict.RECIPIENT, _("The provider refused it: %(status)s") % {"status": reply})
-    return Outcome(Verdict.ACCEPTED, reply, provider_id=str(recipient.message_id or ""))
+    # Not "or": an id may be 0.
+    provider_id = "" if recipient.message_id is None else str(recipient.message_id)
+    return Outcome(Verdict.ACCEPTED, reply, provider_id)
 
 
 def _describe(error: Exception) -> str:

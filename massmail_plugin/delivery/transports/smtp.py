@@ -118,13 +118,10 @@ class SmtpTransport(Transport):
             self.open()
         except CannotOpen as error:
             return error.outcome
-        assert self._smtp is not None
+        smtp = self._smtp
+        assert smtp is not None
         try:
-            refused = (
-                self._sender(self._smtp, mail)
-                or self._recipient(self._smtp, mail)
-                or self._body(self._smtp, data)
-            )
+            refused = self._sender(smtp, mail) or self._recipient(smtp, mail) or self._body(smtp, data)
         except (smtplib.SMTPException, OSError) as error:
             self.close()
             return Outcome(Verdict.UNREACHABLE, _describe(error))

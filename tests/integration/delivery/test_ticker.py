@@ -110,7 +110,7 @@ def test_an_unreachable_server_is_not_called_without_end(smtp_server):
     start_now(a_mailing(to=contacts(1, domain="others.example")))
     OrmQ.objects.all().delete()
     tasks.drain_account(account.pk)
-    assert [task.task()["args"] for task in OrmQ.objects.all()] == [(other.pk,)]
+    assert [task.task["args"] for task in OrmQ.objects.all()] == [(other.pk,)]
 
 
 def test_a_broker_that_is_away_fails_nobodys_click(monkeypatch):
