@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
+from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
 
 from massmail_plugin import conf, recipients
@@ -15,8 +17,10 @@ from massmail_plugin import conf, recipients
 
 def register_checks() -> None:
     """Register every check; called once from ``AppConfig.ready``."""
-    for check in (check_settings, check_apps, check_urls, check_recipient_types):
+    for check in (check_settings, check_apps, check_urls, check_recipient_types, check_webhooks):
         register(check, "massmail")
+    # Asks the database, so that it only runs when that is wanted: in "migrate" and "check --database".
+    register(check_account_webhooks, checks.Tags.database)
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
@@ -95,3 +99,38 @@ def _check_type(recipient_type: recipients.RecipientType) -> list[CheckMessage]:
                 )
             )
     return found
+
+
+def check_webhooks(**kwargs: Any) -> list[CheckMessage]:
+    """The project's own e-mail provider can tell us about bounces and complaints."""
+    mailers = getattr(settings, "MAILERS", None)
+    backends = (
+        [mailer.get("BACKEND", "") for mailer in mailers.values()] if mailers else [settings.EMAIL_BACKEND]
+    )
+    return _shut_webhooks(backends)
+
+
+def check_account_webhooks(**kwargs: Any) -> list[CheckMessage]:
+    """So can the providers of the sender accounts."""
+    from massmail_plugin.accounts.models import SenderAccount
+
+    if not kwargs.get("databases"):
+        return []
+    try:
+        return _shut_webhooks(SenderAccount.objects.exclude(backend="").values_list("backend", flat=True))
+    except DatabaseError:
+        return []  # The first "migrate" checks before it makes the table.
+
+
+def _shut_webhooks(backends: Iterable[str]) -> list[CheckMessage]:
+    from massmail_plugin.feedback.provider_webhooks import needs_secret, secret_setting
+
+    shut = sorted({name for backend in backends if (name := needs_secret(backend))})
+    return [
+        checks.Warning(
+            f"Mails leave through {name}, but its reports (bounces, complaints) are refused: there is no secret.",
+            hint=f"Set {secret_setting(name)}, and have {name} post to .../webhooks/{name}/tracking/.",
+            id="massmail_plugin.W002",
+        )
+        for name in shut
+    ]

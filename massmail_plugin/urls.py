@@ -14,4 +14,6 @@ urlpatterns: list[URLPattern] = [
     path("c/<str:token>/", views.click, name="click"),
     path("p/<str:token>/", views.open_pixel, name="open"),
     path("v/<str:token>/", views.view_in_browser, name="view"),
+    # To be entered at the provider, for example .../webhooks/mailgun/tracking/
+    path("webhooks/<slug:provider>/tracking/", views.provider_webhook, name="webhook"),
 ]

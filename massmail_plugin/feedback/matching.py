@@ -1,0 +1,74 @@
+"""Which of our mails does a provider's event speak about?"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import QuerySet
+
+from massmail_plugin.delivery.messages import message_id
+from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_OUR_MESSAGE_ID = re.compile(r"mm\.([0-9]{1,18})\.[0-9a-f]+@[^<>\s]+")
+_MAX_LENGTH = 255
+
+
+def delivery_of(event: Any) -> Delivery | None:
+    """Return the delivery that an Anymail tracking event is about, or None if it is not surely one of ours.
+
+    Tried in order: our metadata, the provider's id of the mail, our Message-ID. An event that names a
+    recipient must name ours: a second site on the same provider account has deliveries with the same numbers.
+    """
+    candidates = Delivery.objects.exclude(address=None).select_related("address", "run", "account")
+    recipient = text(event.recipient)
+    if recipient:
+        try:
+            candidates = candidates.filter(address__key=parse_address(recipient).key)
+        except MalformedAddress:
+            return None
+    for find in (_by_metadata, _by_provider_id, _by_message_id):
+        found = find(candidates, event)
+        if found is not None:
+            return found
+    return None
+
+
+def text(value: Any) -> str:
+    """Return a field of an event if it is a text, else nothing; what is sent to us may be anything."""
+    return value.strip().replace("\x00", "") if isinstance(value, str) else ""
+
+
+def _by_metadata(candidates: QuerySet[Delivery], event: Any) -> Delivery | None:
+    metadata = event.metadata if isinstance(event.metadata, Mapping) else {}
+    number = str(metadata.get("massmail_delivery", ""))
+    return candidates.filter(pk=int(number)).first() if _NUMBER.fullmatch(number) else None
+
+
+def _by_provider_id(candidates: QuerySet[Delivery], event: Any) -> Delivery | None:
+    name = text(event.message_id)
+    if not name or len(name) > _MAX_LENGTH:
+        return None
+    found = list(candidates.filter(provider_id=name)[:2])
+    # Some providers give one id to all mails of a call; without a recipient it says nothing.
+    return found[0] if len(found) == 1 else None
+
+
+def _by_message_id(candidates: QuerySet[Delivery], event: Any) -> Delivery | None:
+    """Our own Message-ID carries the number and a MAC; through an SMTP relay it is the only id there is."""
+    name = text(event.message_id).strip("<>")
+    ours = _OUR_MESSAGE_ID.fullmatch(name)
+    delivery = candidates.filter(pk=int(ours[1])).first() if ours else None
+    if delivery is None or delivery.account is None:
+        return None
+    expected = message_id(delivery.account, delivery.pk, delivery.address_id or 0).strip("<>")
+    return delivery if hmac.compare_digest(_local_part(expected), _local_part(name)) else None
+
+
+def _local_part(name: str) -> bytes:
+    # The account's domain may have been changed since; the MAC stands before the @.
+    return name.partition("@")[0].encode()

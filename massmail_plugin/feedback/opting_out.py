@@ -1,0 +1,140 @@
+"""Leaving by the link in a mail, and taking it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.core import signing
+from django.db import transaction
+from django.utils import timezone
+
+from massmail_plugin import conf, tokens
+from massmail_plugin.feedback import events
+from massmail_plugin.feedback.models import DeliveryEvent
+from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.recipients import consent
+from massmail_plugin.recipients.consent import How, Scope
+from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOptOut
+
+_SALT = "massmail_plugin.opting_out"
+#: Seconds for which an opt-out can be taken back with its receipt.
+UNDO_SECONDS = 24 * 60 * 60
+
+
+class TestMailLink(Exception):
+    """The link is one of a test mail: it belongs to nobody and must change nothing."""
+
+    __test__ = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom an opt-out link was made for. The delivery may be gone; the wish is still obeyed."""
+
+    address: EmailAddress
+    delivery: Delivery | None
+
+    @property
+    def scopes(self) -> list[Scope]:
+        """What the link opts out of; everything, when nobody knows any more which lists it was."""
+        return scopes_of(self.delivery) if self.delivery else [Scope()]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What one opt-out changed, and the last word of the address at that moment."""
+
+    scopes: tuple[Scope, ...]
+    last_event: int
+
+
+def scopes_of(delivery: Delivery) -> list[Scope]:
+    """Return what the opt-out link of a mail opts out of; never nothing, an opt-out must not be without effect."""
+    return delivery.run.opt_out_scopes or [Scope()]
+
+
+def bearer_of(token: str) -> Bearer:
+    """Return whom an opt-out token was made for.
+
+    Raises ``tokens.BadToken`` (also when the address is no longer known) or :class:`TestMailLink`.
+    """
+    delivery_id, address_id = tokens.read(tokens.Purpose.OPT_OUT, token, count=2)
+    if delivery_id == 0:
+        raise TestMailLink
+    address = EmailAddress.objects.filter(pk=address_id).first()
+    if address is None:
+        raise tokens.BadToken
+    deliveries = Delivery.objects.select_related("run", "account")
+    return Bearer(address, deliveries.filter(pk=delivery_id, address=address).first())
+
+
+def still_in(address: EmailAddress, scopes: list[Scope]) -> list[Scope]:
+    """Return those of ``scopes`` from which mails may still come."""
+    if address.opted_out_since:
+        return []
+    left = set(ListOptOut.objects.filter(address=address).values_list("scope", flat=True))
+    return [scope for scope in scopes if scope.key not in left]
+
+
+def opt_out(bearer: Bearer, scopes: list[Scope], how: How) -> Receipt:
+    """Opt out of ``scopes``; what had been left before is not written down again, so that repeating is harmless."""
+    with transaction.atomic():
+        # The lock lets two requests at once (a double click, a provider that repeats) act one after the other.
+        address = EmailAddress.objects.select_for_update().get(pk=bearer.address.pk)
+        changed = still_in(address, scopes)
+        consent.opt_out(address, changed, how)
+        if bearer.delivery and changed:
+            _record(bearer.delivery, DeliveryEvent.Kind.OPTED_OUT, changed)
+        elif bearer.delivery:
+            events.settle_doubt(bearer.delivery)
+        return Receipt(tuple(changed), _last_event(address))
+
+
+def undo(bearer: Bearer, receipt: Receipt, how: How) -> list[Scope]:
+    """Take back what the opt-out of ``receipt`` did; returns what was taken back.
+
+    What the person has said since then, here or elsewhere, stays.
+    """
+    with transaction.atomic():
+        address = EmailAddress.objects.select_for_update().get(pk=bearer.address.pk)
+        kinds = (ConsentEvent.Kind.OPT_OUT, ConsentEvent.Kind.OPT_IN)
+        later = ConsentEvent.objects.filter(address=address, pk__gt=receipt.last_event, kind__in=kinds)
+        said_again = set(later.values_list("scope", flat=True))
+        scopes = [scope for scope in receipt.scopes if scope.key not in said_again]
+        if address.complained_since:
+            scopes = [scope for scope in scopes if scope.key]
+        consent.opt_in(address, scopes, how)
+        address.refresh_from_db()
+        if bearer.delivery and scopes and still_in(address, bearer.scopes) == bearer.scopes:
+            _record(bearer.delivery, DeliveryEvent.Kind.OPTED_IN, scopes)
+    return scopes
+
+
+def sign(bearer: Bearer, receipt: Receipt) -> str:
+    """Return a receipt as text. Who has it may undo; who only has the mail (forwarded, say) may not."""
+    keys = [scope.key for scope in receipt.scopes]
+    payload = {"address": bearer.address.pk, "scopes": keys, "last": receipt.last_event}
+    return signing.dumps(payload, key=conf.secret_keys()[0], salt=_SALT, compress=True)
+
+
+def read_receipt(bearer: Bearer, signed: str) -> Receipt | None:
+    """Return the receipt in ``signed``; None if it is forged, old, or of another address."""
+    keys = conf.secret_keys()
+    try:
+        payload = signing.loads(signed, key=keys[0], salt=_SALT, max_age=UNDO_SECONDS, fallback_keys=keys[1:])
+    except signing.BadSignature:
+        return None
+    if payload["address"] != bearer.address.pk:
+        return None
+    labels = {scope.key: scope.label for scope in bearer.scopes}
+    return Receipt(tuple(Scope(key, labels.get(key, "")) for key in payload["scopes"]), payload["last"])
+
+
+def _record(delivery: Delivery, kind: DeliveryEvent.Kind, scopes: list[Scope]) -> None:
+    labels = ", ".join(scope.label for scope in scopes if scope.label)
+    events.record(delivery, events.Fact(kind, timezone.now(), detail=labels))
+
+
+def _last_event(address: EmailAddress) -> int:
+    events_of = ConsentEvent.objects.filter(address=address)
+    return events_of.order_by("-pk").values_list("pk", flat=True).first() or 0

@@ -1,0 +1,8 @@
+"""Everything public. Nobody is logged in here: what a visitor may do stands in the token of the link."""
+
+from massmail_plugin.feedback.provider_webhooks import provider_webhook
+from massmail_plugin.feedback.views.opt_out import one_click, opt_out
+from massmail_plugin.feedback.views.tracking import click, open_pixel
+from massmail_plugin.feedback.views.web_copy import view_in_browser
+
+__all__ = ["click", "one_click", "open_pixel", "opt_out", "provider_webhook", "view_in_browser"]
