@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import swapper
 from django.contrib.auth.models import AbstractBaseUser
-from django.db.models import BigIntegerField, Field, ForeignKey, IntegerField, Model, QuerySet, Subquery
-from django.db.models.functions import Cast
+from django.db import connections, transaction
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    F,
+    ForeignKey,
+    IntegerField,
+    Model,
+    QuerySet,
+    Subquery,
+    UUIDField,
+    Value,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Replace
 from django.utils.translation import gettext
 
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
 from massmail_plugin.recipients import RecipientType
 
-_CHUNK = 1000
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What came of adding records to a list."""
+
+    new: int
+    #: How many were in the list before.
+    already: int
 
 
 def add_members(
@@ -24,61 +47,84 @@ def add_members(
     object_ids: Iterable[object],
     *,
     added_by: AbstractBaseUser | None = None,
-) -> int:
-    """Add records by primary key; those already in the list stay as they are. Returns how many came new."""
-    before = target_list.members.count()
+) -> Added:
+    """Add records by primary key; those already in the list stay as they are. Memory stays flat."""
+    new = already = 0
     ids = iter(object_ids)
     while chunk := list(islice(ids, _CHUNK)):
-        TargetListMember.objects.bulk_create(
-            [
-                TargetListMember(
-                    target_list=target_list,
-                    recipient_type=recipient_type.key,
-                    object_id=str(pk),
-                    added_by=added_by,
-                )
-                for pk in chunk
-            ],
-            ignore_conflicts=True,
+        wanted = {str(pk): None for pk in chunk}
+        known = set(
+            target_list.members.filter(
+                recipient_type=recipient_type.key, object_id__in=list(wanted)
+            ).values_list("object_id", flat=True)
         )
-    return target_list.members.count() - before
+        missing = [
+            TargetListMember(
+                target_list=target_list, recipient_type=recipient_type.key, object_id=pk, added_by=added_by
+            )
+            for pk in wanted
+            if pk not in known
+        ]
+        # Somebody else may be adding the same people at this moment.
+        TargetListMember.objects.bulk_create(missing, ignore_conflicts=True)
+        new, already = new + len(missing), already + len(known)
+    return Added(new, already)
 
 
-def remove_members(target_list: TargetListPage, member_ids: Iterable[int]) -> int:
-    """Take members (by row number) out of the list. Consent is untouched. Returns how many left."""
-    deleted, _per_model = target_list.members.filter(pk__in=list(member_ids)).delete()
+def remove_members(target_list: TargetListPage, members: QuerySet[TargetListMember] | Iterable[int]) -> int:
+    """Take members, a queryset or row numbers, out of the list. Consent is untouched. Returns how many left."""
+    rows = members.values("pk") if isinstance(members, QuerySet) else list(members)
+    deleted, _per_model = target_list.members.filter(pk__in=rows).delete()
     return deleted
 
 
 def records_of(target_list: TargetListPage, recipient_type: RecipientType) -> QuerySet[Any]:
     """Return the host records of one type that are in the list, as a queryset of the host model."""
-    # The stored ids are text; the cast is on our side so that the host's primary key index is used.
-    member_ids = (
-        target_list.members.filter(recipient_type=recipient_type.key)
-        .annotate(record_pk=Cast("object_id", _castable(recipient_type.model)))
-        .values("record_pk")
-    )
+    members = target_list.members.filter(recipient_type=recipient_type.key)
+    # The cast is on our side so that the host's primary key index is used.
+    member_ids = members.annotate(record_pk=_record_pk(recipient_type.model)).values("record_pk")
     return recipient_type.get_queryset().filter(pk__in=Subquery(member_ids))
 
 
-def _castable(model: type[Model]) -> Field[Any, Any]:
-    """Return a field of the type of ``model``'s primary key, fit for CAST.
+def members_among(
+    target_list: TargetListPage, recipient_type: RecipientType, records: QuerySet[Any]
+) -> QuerySet[TargetListMember]:
+    """Return the members of the list that are one of ``records``, a queryset of the host model."""
+    members: QuerySet[TargetListMember] = target_list.members.filter(recipient_type=recipient_type.key)
+    record_ids = records.order_by().values("pk")
+    return members.annotate(record_pk=_record_pk(recipient_type.model)).filter(record_pk__in=record_ids)
+
+
+def _record_pk(model: type[Model]) -> Combinable:
+    """Return ``object_id``, which is text, as an expression that equals ``model``'s primary key in SQL.
 
     An AutoField cannot be cast to on PostgreSQL ("serial" is no type); a multi-table child's key is its
-    parent's.
+    parent's. Where the database has no type for UUIDs, Django stores 32 digits without hyphens.
     """
     field: Any = model._meta.pk
     while isinstance(field, ForeignKey):
         field = field.target_field
-    return BigIntegerField() if isinstance(field, IntegerField) else type(field)()
+    if isinstance(field, IntegerField):
+        return Cast("object_id", BigIntegerField())
+    if isinstance(field, UUIDField):
+        native = connections[TargetListMember.objects.db].features.has_native_uuid_field
+        if not native:
+            return Replace("object_id", Value("-"), Value(""), output_field=CharField())
+        return Cast("object_id", UUIDField())
+    return F("object_id")
 
 
 def get_index_page() -> TargetListIndexPage:
-    """Return the folder for target lists; the first caller makes it, unpublished below the root page."""
+    """Return the folder for target lists; the first caller makes it, beside all sites and so in none of them."""
     page = TargetListIndexPage.objects.order_by("path").first()
-    if page is None:
-        root = swapper.load_model("wagtailcore", "Page").get_first_root_node()
-        page = root.add_child(
-            instance=TargetListIndexPage(title=gettext("Target lists"), slug="target-lists")
-        )
-    return page
+    return page or _make_index_page()
+
+
+def _make_index_page() -> TargetListIndexPage:
+    page_model = swapper.load_model("wagtailcore", "Page")
+    with transaction.atomic():
+        # The second of two first callers waits here, and then finds the page.
+        root = page_model.objects.select_for_update().get(pk=page_model.get_first_root_node().pk)
+        page = TargetListIndexPage.objects.order_by("path").first()
+        # Without a slug: Wagtail finds one that is free.
+        return page or root.add_child(instance=TargetListIndexPage(title=gettext("Target lists")))

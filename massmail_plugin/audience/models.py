@@ -9,8 +9,10 @@ from django.conf import settings
 from django.db import models
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
+from wagtail.admin.panels import FieldPanel
 from wagtail.models import Page
 
+from massmail_plugin.audience.panels import MembersPanel
 from massmail_plugin.recipients import consent
 
 swapper.set_app_prefix("wagtailcore", "wagtail")
@@ -20,8 +22,13 @@ class PrivatePageMixin:
     """A page that organises work in the admin and is never shown to the public.
 
     Wagtail publishes pages by default; people's data must not leak through a URL, the sitemap, the
-    menu, the search index or an API.
+    menu, the search index or an API. What the editor asks about public pages (address, menu, schedule,
+    privacy) would only confuse here, so its tabs have nothing to show and vanish.
     """
+
+    promote_panels: list[Any] = []
+    settings_panels: list[Any] = []
+    private_page_options: list[str] = []
 
     def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         raise Http404
@@ -40,7 +47,10 @@ class PrivatePageMixin:
 class TargetListIndexPage(PrivatePageMixin, Page):
     """The folder in which target lists live."""
 
+    #: Made once, by ``audience.members.get_index_page``: below a site's pages lists would be in that site.
+    parent_page_types: list[str] = []
     subpage_types = ["massmail_plugin.TargetListPage"]
+    content_panels = [FieldPanel("title", classname="title")]
     show_in_menus_default = False
     preview_modes: list[tuple[str, str]] = []
 
@@ -60,6 +70,7 @@ class TargetListPage(PrivatePageMixin, Page):
 
     parent_page_types = ["massmail_plugin.TargetListIndexPage"]
     subpage_types: list[str] = []
+    content_panels = [FieldPanel("title", classname="title"), "description", MembersPanel()]
     show_in_menus_default = False
     preview_modes: list[tuple[str, str]] = []
 

@@ -84,10 +84,19 @@ def resolve(lists: Sequence[TargetListPage], excluded: Sequence[TargetListPage] 
     Somebody who left any one of ``lists`` gets nothing from a mailing to all of them: who has said no to
     this list should not hear from it because another list was added.
     """
+    yield from judge(_rows(lists), lists, excluded)
+
+
+def judge(
+    rows: Iterable[tuple[str, int, RecipientRow]],
+    lists: Sequence[TargetListPage],
+    excluded: Sequence[TargetListPage] = (),
+) -> Iterator[Candidate]:
+    """Yield the verdict on each of ``rows`` (type, id of the list, record), which are in ``lists``."""
     excluded_records, excluded_keys = _excluded(excluded)
     scopes = {target_list.consent_scope.key for target_list in lists}
     taken: dict[str, str] = {}
-    for chunk in _chunks(_rows(lists)):
+    for chunk in _chunks(iter(rows)):
         parsed = [_parse(row.email) for _key, _list_id, row in chunk]
         keys = {address.key for address, _error in parsed if address}
         said_no = _said_no(keys, scopes)

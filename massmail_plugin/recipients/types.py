@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.utils.text import capfirst
+
+if TYPE_CHECKING:
+    # Hosts register their types before Django's own models may be imported.
+    from django.contrib.auth.models import AbstractBaseUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,24 @@ class RecipientType:
         """Return the records that may be mailed at all. Override to narrow it for everybody."""
         return self.model._default_manager.all()
 
+    def choosable_by(self, user: AbstractBaseUser) -> QuerySet[Any]:
+        """Return the records that ``user`` may put in a target list.
+
+        Override it where not everybody sees every record, for example to show salespeople only their own.
+        """
+        return self.get_queryset()
+
     def get_search_fields(self) -> list[str]:
         """Return the field paths that a search looks into."""
         return list(self.search_fields) or [path for path in (self.name, self.email) if self.is_field(path)]
+
+    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+        """Return the records of ``queryset`` in which every word of ``text`` occurs, in any searched field."""
+        fields = self.get_search_fields()
+        for word in text.split() if fields else ():
+            found = [Q(**{f"{field}__icontains": word}) for field in fields]
+            queryset = queryset.filter(Q(*found, _connector=Q.OR))
+        return queryset
 
     def is_field(self, path: str) -> bool:
         """Return whether ``path`` is a path of database fields, and not a property or method."""

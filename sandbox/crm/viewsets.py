@@ -9,6 +9,7 @@ from wagtail.admin.ui.tables import Column, DateColumn
 from wagtail.admin.viewsets.base import ViewSetGroup
 from wagtail.admin.viewsets.model import ModelViewSet
 
+from massmail_plugin.admin.listing import MassmailListingMixin
 from sandbox.crm import filters
 from sandbox.crm.models import Account, Contact, Lead, Ticket
 
@@ -19,7 +20,7 @@ def address_column(field: str) -> Column:
         field,
         label="Email",
         sort_key=field,
-        accessor=lambda record: Truncator(getattr(record, field)).chars(40),
+        accessor=lambda record: Truncator(getattr(record, field)).chars(32),
     )
 
 
@@ -30,7 +31,7 @@ OWNER = FieldRowPanel(["assigned_to", "department"])
 PLACE = FieldRowPanel(["city", "country"])
 
 
-class CrmViewSet(ModelViewSet):
+class CrmViewSet(MassmailListingMixin, ModelViewSet):
     """What the four listings share."""
 
     list_per_page = 50

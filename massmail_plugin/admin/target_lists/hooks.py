@@ -1,0 +1,81 @@
+"""What Wagtail is told about target lists: import this module from ``wagtail_hooks``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from wagtail import hooks
+from wagtail.admin.action_menu import PublishMenuItem
+from wagtail.log_actions import LogActionRegistry, LogFormatter
+
+from massmail_plugin.admin.target_lists.bulk_action import AddToTargetList
+from massmail_plugin.admin.target_lists.screens import url_to
+from massmail_plugin.audience.models import TargetListIndexPage, TargetListPage
+
+hooks.register("register_bulk_action", AddToTargetList)
+
+
+@hooks.register("register_log_actions")
+def register_log_actions(actions: LogActionRegistry) -> None:
+    """Name what is logged in the history of a list."""
+
+    @actions.register_action("massmail.add_members")
+    class AddMembers(LogFormatter):
+        label: str | Promise = gettext_lazy("Add people")
+
+        def format_message(self, log_entry: Any) -> str:
+            return _("Added: %(number)d (%(type)s)") % {
+                "number": log_entry.data.get("number", 0),
+                "type": log_entry.data.get("type", ""),
+            }
+
+    @actions.register_action("massmail.remove_members")
+    class RemoveMembers(LogFormatter):
+        label: str | Promise = gettext_lazy("Remove people")
+
+        def format_message(self, log_entry: Any) -> str:
+            number = log_entry.data.get("number", 0)
+            return ngettext("Removed %(number)d person", "Removed %(number)d people", number) % {
+                "number": number
+            }
+
+
+class SaveMenuItem(PublishMenuItem):
+    """The one button of a list's form. "Publish" would frighten: nothing about a list is public."""
+
+    label = gettext_lazy("Save")
+    template_name = "massmail_plugin/target_lists/save_button.html"
+    icon_name = ""
+
+
+@hooks.register("construct_page_action_menu")
+def one_save_button(items: list[Any], request: HttpRequest, context: dict[str, Any]) -> None:
+    """Offer "Save" in place of draft, publish and unpublish, to those who may publish; others save drafts."""
+    page = context.get("page")
+    parent = context.get("parent_page")
+    if not (
+        isinstance(page, TargetListPage | TargetListIndexPage) or isinstance(parent, TargetListIndexPage)
+    ):
+        return
+    items[:] = [item for item in items if item.name != "action-unpublish"]
+    publish = next((item for item in items if item.name == "action-publish"), None)
+    if publish is not None:
+        items[:] = [
+            SaveMenuItem(order=0),
+            *(item for item in items if item.name not in ("action-publish", "action-save-draft")),
+        ]
+
+
+@hooks.register("after_create_page")
+def go_on_with_people(request: HttpRequest, page: Any) -> HttpResponse | None:
+    """After making a list, choose who is in it."""
+    if not isinstance(page, TargetListPage) or request.headers.get("Accept", "").startswith(
+        "application/json"
+    ):
+        return None
+    return redirect(url_to("members", page.pk))

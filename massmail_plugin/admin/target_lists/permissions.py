@@ -1,0 +1,60 @@
+"""Who may look at target lists, change them, and choose whom to put in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from wagtail.permissions import policy_registry
+
+from massmail_plugin import recipients
+from massmail_plugin.audience.members import get_index_page
+from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.recipients import RecipientType
+
+_ANY = {"add", "change", "publish", "bulk_delete", "lock", "unlock"}
+
+
+def may_look(user: Any, target_list: TargetListPage) -> bool:
+    """Return whether ``user`` has any page permission on the list: whoever works with it may see its people."""
+    policy = policy_registry.get_by_type(TargetListPage)
+    return bool(policy.user_has_any_permission_for_instance(user, _ANY, target_list))
+
+
+def may_change(user: Any, target_list: TargetListPage) -> bool:
+    """Return whether ``user`` may add and remove people: the page's edit permission, if it is not locked."""
+    permissions = target_list.permissions_for_user(user)
+    return bool(permissions.can_edit() and not permissions.page_locked())
+
+
+def changeable_lists(user: Any) -> QuerySet[TargetListPage]:
+    """Return the lists that ``user`` may edit, by title."""
+    policy = policy_registry.get_by_type(TargetListPage)
+    editable = policy.instances_user_has_permission_for(user, "change")
+    return TargetListPage.objects.filter(pk__in=editable.values("pk")).order_by("title", "pk")
+
+
+def may_add_lists(user: Any) -> bool:
+    """Return whether ``user`` may make new target lists."""
+    return bool(get_index_page().permissions_for_user(user).can_add_subpage())
+
+
+def may_open_lists(user: Any) -> bool:
+    """Return whether ``user`` has any permission in the folder of target lists."""
+    policy = policy_registry.get_by_type(TargetListPage)
+    return bool(policy.user_has_any_permission_for_instance(user, _ANY, get_index_page()))
+
+
+def may_choose(user: Any, recipient_type: RecipientType) -> bool:
+    """Return whether ``user`` may put records of this type in lists: whoever may view or change them.
+
+    Choosing shows names and addresses and changes nothing in the record, so "view" is enough; "change"
+    implies it in Wagtail. Which of the records, ``RecipientType.choosable_by`` says.
+    """
+    policy = policy_registry.get_by_type(recipient_type.model)
+    return bool(policy.user_has_any_permission(user, {"view", "change"}))
+
+
+def choosable_types(user: Any) -> list[RecipientType]:
+    """Return the recipient types that ``user`` may choose from."""
+    return [recipient_type for recipient_type in recipients.all_types() if may_choose(user, recipient_type)]

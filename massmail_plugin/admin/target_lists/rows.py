@@ -1,0 +1,120 @@
+"""What the members screen shows of each member."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model
+from django.utils.functional import Promise
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from wagtail.admin.admin_url_finder import AdminURLFinder
+
+from massmail_plugin import recipients
+from massmail_plugin.audience.models import TargetListMember
+from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.audience.standing import Standing
+
+#: How somebody stands, for a column: a word or two. The empty one can be mailed.
+STATUSES: dict[str, str | Promise] = {
+    "": gettext_lazy("Can be mailed"),
+    Reason.NO_ADDRESS.value: gettext_lazy("No address"),
+    Reason.MALFORMED.value: gettext_lazy("Malformed address"),
+    Reason.DUPLICATE.value: gettext_lazy("Duplicate"),
+    Reason.OPTED_OUT.value: gettext_lazy("Opted out"),
+    Reason.OPTED_OUT_LIST.value: gettext_lazy("Left this list"),
+    Reason.COMPLAINED.value: gettext_lazy("Reported as spam"),
+    Reason.INVALID.value: gettext_lazy("Bounced"),
+    Reason.RECORD_GONE.value: gettext_lazy("Record gone"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """One member, with its record as it is now."""
+
+    pk: int
+    name: str
+    email: str
+    type_label: str
+    #: Where the record is edited; empty where this user may not.
+    url: str
+    #: A :class:`Reason`, or empty for who can be mailed.
+    reason: str
+    detail: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def shown_email(self) -> str:
+        """The address, cut: one that is too long would push all other columns out of sight."""
+        return Truncator(self.email).chars(60)
+
+    @property
+    def status(self) -> str:
+        return str(STATUSES.get(self.reason, self.reason))
+
+
+def member_rows(members: Sequence[TargetListMember], standing: Standing, user: Any) -> list[MemberRow]:
+    """Return a row for each member, with one query for each type among them."""
+    records = _records(members)
+    url_of = AdminURLFinder(user).get_edit_url
+    return [
+        _row(member, records.get((member.recipient_type, member.object_id)), standing, url_of)
+        for member in members
+    ]
+
+
+def _records(members: Iterable[TargetListMember]) -> dict[tuple[str, str], Model]:
+    ids: dict[str, list[str]] = defaultdict(list)
+    for member in members:
+        ids[member.recipient_type].append(member.object_id)
+    records: dict[tuple[str, str], Model] = {}
+    for key, object_ids in ids.items():
+        recipient_type = recipients.get(key)
+        if recipient_type is not None:
+            loaded = recipient_type.load(object_ids)
+            records.update({(key, object_id): record for object_id, record in loaded.items()})
+    return records
+
+
+def _row(
+    member: TargetListMember,
+    record: Model | None,
+    standing: Standing,
+    url_of: Callable[[Model], str | None],
+) -> MemberRow:
+    recipient_type = recipients.get(member.recipient_type)
+    if recipient_type is None:
+        return _row_without_record(member, member.recipient_type, _("These records can no longer be mailed."))
+    if record is None:
+        return _row_without_record(
+            member, recipient_type.label, _("The record was deleted, or may not be mailed.")
+        )
+    candidate = standing.candidate(member)
+    email = recipient_type.record_email(record)
+    return MemberRow(
+        pk=member.pk,
+        name=recipient_type.display_name(record) or email or _("(no name)"),
+        email=email,
+        type_label=recipient_type.label,
+        url=url_of(record) or "",
+        reason=standing.reason(member.recipient_type, member.object_id),
+        detail=_detail(candidate.reason, candidate.detail) if candidate else "",
+    )
+
+
+def _row_without_record(member: TargetListMember, type_label: str, detail: str) -> MemberRow:
+    name = _("No. %(id)s") % {"id": member.object_id}
+    return MemberRow(member.pk, name, "", type_label, "", Reason.RECORD_GONE, detail)
+
+
+def _detail(reason: str, detail: str) -> str:
+    if reason == Reason.DUPLICATE and detail:
+        return _("The same address as %(name)s") % {"name": detail}
+    return detail

@@ -1,0 +1,207 @@
+"""Which records somebody has selected in a listing: those with a tick, or everything that the listing shows.
+
+"Everything" must never be more than what was on the screen. Wagtail's own bulk actions take the whole table
+whatever filter is set, so the listing's own view is built again here and asked for its queryset, and the
+selection is refused wherever some part of the listing's address was not understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import ValidationError
+from django.core.validators import EMPTY_VALUES
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.urls import Resolver404, resolve
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.generic.list import BaseListView
+from wagtail.admin.views.generic.base import BaseListingView
+
+#: What bulk-actions.js appends to a listing's own parameters.
+_OURS = {"id", "next", "childOf"}
+#: Parameters of a listing that change only which part of it is shown, and how.
+_HARMLESS = {"ordering", "_w_filter_fragment"}
+
+
+class SelectionRefused(Exception):
+    """The selection cannot be worked out for certain; ``str()`` tells people what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A listing view as its URL makes it."""
+
+    view_class: type[BaseListingView]
+    initkwargs: Mapping[str, Any] = field(default_factory=dict)
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def own_parameters(query: QueryDict) -> QueryDict:
+    """Return ``query`` without what bulk-actions.js has added: the listing's own parameters."""
+    own = query.copy()
+    for name in _OURS:
+        own.pop(name, None)
+    return own
+
+
+def listing_at(request: HttpRequest, url: str, model: type[Model]) -> Listing:
+    """Return the listing of ``model`` at ``url``. Refused if it is none, or if its parameters are not those
+    that came with the request."""
+    parts = urlsplit(url)
+    try:
+        match = resolve(parts.path)
+    except Resolver404 as error:
+        raise SelectionRefused(_cannot_select_all()) from error
+    view_class = getattr(match.func, "view_class", None)
+    initkwargs = getattr(match.func, "view_initkwargs", {})
+    if not (isinstance(view_class, type) and issubclass(view_class, BaseListingView)):
+        raise SelectionRefused(_cannot_select_all())
+    if initkwargs.get("model", view_class.model) is not model:
+        raise SelectionRefused(_cannot_select_all())
+    if dict(QueryDict(parts.query).lists()) != dict(own_parameters(request.GET).lists()):
+        raise SelectionRefused(_cannot_select_all())
+    return Listing(view_class, initkwargs, match.args, match.kwargs)
+
+
+def everything_in(listing: Listing, request: HttpRequest) -> QuerySet[Any]:
+    """Return all records that ``listing`` shows, on all its pages, with the parameters of ``request``.
+
+    Raises :class:`SelectionRefused`, and PermissionDenied where the listing itself would.
+    """
+    if listing.view_class.get is not BaseListView.get:
+        raise SelectionRefused(_cannot_select_all())
+    query = _WatchedQuery(own_parameters(request.GET))
+    view: Any = listing.view_class(**listing.initkwargs)
+    shown: list[Any] = []
+
+    def get(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        shown.append(view.get_queryset())
+        return HttpResponse()
+
+    # In place of the real one: everything that the view checks before it shows anything is checked here too.
+    view.get = get
+    asked = copy(request)
+    asked.method, asked.GET = "GET", query
+    view.setup(asked, *listing.args, **listing.kwargs)
+    view.dispatch(asked, *listing.args, **listing.kwargs)
+    if not shown:
+        raise SelectionRefused(_cannot_select_all())
+    _refuse_what_was_not_understood(view, query)
+    return _as_queryset(shown[0])
+
+
+def ticked(model: type[Model], object_ids: Sequence[str]) -> QuerySet[Any]:
+    """Return the records with these quoted primary keys; refused unless each of them exists."""
+    try:
+        wanted = {model._meta.pk.to_python(unquote(object_id)) for object_id in object_ids}
+    except (ValidationError, OverflowError) as error:
+        raise SelectionRefused(_("This selection is not valid. Go back and select again.")) from error
+    if not wanted:
+        raise SelectionRefused(_("Nobody is selected. Go back and tick somebody."))
+    records = model._default_manager.filter(pk__in=wanted)
+    if missing := len(wanted) - records.count():
+        raise SelectionRefused(
+            ngettext(
+                "%(number)d of the selected records does not exist any more. Go back and select again.",
+                "%(number)d of the selected records do not exist any more. Go back and select again.",
+                missing,
+            )
+            % {"number": missing}
+        )
+    return records
+
+
+class _WatchedQuery(QueryDict):
+    """Query parameters that remember which of them were read."""
+
+    def __init__(self, query: QueryDict) -> None:
+        self.read: set[str] = set()
+        super().__init__(query.urlencode())
+
+    def __getitem__(self, key: str) -> Any:
+        self.read.add(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        self.read.add(str(key))
+        return super().__contains__(key)
+
+    def getlist(self, key: str, default: Any = None) -> Any:
+        self.read.add(key)
+        return super().getlist(key, default)
+
+    def copy(self) -> QueryDict:
+        # What is read from a copy is not seen here, and so counts as not understood.
+        return QueryDict(self.urlencode(), mutable=True)
+
+    def given(self, names: set[str]) -> bool:
+        """Return whether any of ``names`` has a value that is not blank."""
+        return any(value.strip() for name, values in self.lists() if name in names for value in values)
+
+
+def _refuse_what_was_not_understood(view: BaseListingView, query: _WatchedQuery) -> None:
+    understood = _HARMLESS | {view.page_kwarg}
+    if view.is_searchable:
+        understood.add(view.search_kwarg)
+        if query.given({view.search_kwarg}) and not view.search_query:
+            raise SelectionRefused(_not_understood(_("search")))
+    for label, names, value in _filter_values(view, query):
+        understood |= names
+        # "unknown" is how Django's own widget for "yes, no or any" says "any".
+        if (
+            value in EMPTY_VALUES
+            and query.given(names)
+            and set(query.getlist(next(iter(names)))) != {"unknown"}
+        ):
+            raise SelectionRefused(_not_understood(label))
+    unknown = set(query.keys()) - understood
+    if query.given(unknown):
+        raise SelectionRefused(_not_understood(", ".join(sorted(unknown))))
+
+
+def _filter_values(view: BaseListingView, query: _WatchedQuery) -> list[tuple[str, set[str], Any]]:
+    """Return (label, names of its parameters, value) for each filter of the listing."""
+    if view.filters is None:
+        return []
+    form = view.filters.form
+    if not form.is_valid():
+        raise SelectionRefused(_not_understood(", ".join(str(form[name].label) for name in form.errors)))
+    values = []
+    for name, form_field in form.fields.items():
+        # The widget alone knows under which names it reads: a range has two, with suffixes.
+        query.read.clear()
+        form_field.widget.value_from_datadict(query, {}, form.add_prefix(name))
+        names = query.read & set(query.keys())
+        values.append((str(form[name].label), names, form.cleaned_data.get(name)))
+    return values
+
+
+def _as_queryset(records: Any) -> QuerySet[Any]:
+    if isinstance(records, QuerySet):
+        return records.order_by()
+    # Results of Wagtail's search: not a queryset, and some backends give no more than so many.
+    found = [record.pk for record in records]
+    if len(found) != records.count():
+        raise SelectionRefused(_cannot_select_all())
+    return records.queryset.model._default_manager.filter(pk__in=found)
+
+
+def _cannot_select_all() -> str:
+    return _(
+        "Everything in this listing cannot be selected at once. Go back and tick the records page by page."
+    )
+
+
+def _not_understood(what: str) -> str:
+    return _(
+        "The listing was filtered by something that is not understood (%(what)s), so more people could be "
+        "selected than you saw. Nothing was done. Go back, clear the filters and set them again."
+    ) % {"what": what}

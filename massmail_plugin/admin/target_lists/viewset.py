@@ -1,0 +1,161 @@
+"""Target lists in the menu and in the page explorer: register both viewsets."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from wagtail.admin.filters import WagtailFilterSet
+from wagtail.admin.ui.tables import DateColumn, NumberColumn
+from wagtail.admin.views.pages.choose_parent import ChooseParentView
+from wagtail.admin.views.pages.listing import ExplorableIndexView, IndexView
+from wagtail.admin.viewsets.pages import PageListingViewSet, PageViewSet
+from wagtail.admin.widgets.button import HeaderButton
+
+from massmail_plugin.admin.target_lists.chooser_views import AddPeople, ChoosePeople, ConfirmAdd
+from massmail_plugin.admin.target_lists.columns import ListTitleColumn
+from massmail_plugin.admin.target_lists.member_views import MembersView, RemoveMembers
+from massmail_plugin.admin.target_lists.permissions import may_add_lists, may_open_lists
+from massmail_plugin.admin.target_lists.screens import NAMESPACE, url_to
+from massmail_plugin.audience.members import get_index_page
+from massmail_plugin.audience.models import TargetListMember, TargetListPage
+from massmail_plugin.mailings.models import Run
+
+COLUMNS = [
+    ListTitleColumn(
+        "title",
+        label=gettext_lazy("Title"),
+        sort_key="title",
+        get_url=lambda page: url_to("members", page.pk),
+    ),
+    NumberColumn("number", label=gettext_lazy("People"), sort_key="number", width="10%"),
+    DateColumn("last_used", label=gettext_lazy("Last mailing"), sort_key="last_used", width="18%"),
+    DateColumn(
+        "latest_revision_created_at",
+        label=gettext_lazy("Updated"),
+        sort_key="latest_revision_created_at",
+        width="18%",
+    ),
+]
+
+
+class TargetListFilterSet(WagtailFilterSet):
+    class Meta:
+        model = TargetListPage
+        fields = ["owner"]
+
+
+class CountedLists:
+    """Mixed into page listings: counts people and finds the last mailing in the listing's own query."""
+
+    def annotate_queryset(self, pages: QuerySet[TargetListPage]) -> QuerySet[Any]:
+        members = TargetListMember.objects.filter(target_list=OuterRef("pk")).order_by().values("target_list")
+        runs = Run.objects.filter(mailing__campaign__target_lists=OuterRef("pk")).order_by("-started_at")
+        annotated = super().annotate_queryset(pages)  # type: ignore[misc]
+        return annotated.annotate(  # type: ignore[no-any-return]
+            number=Coalesce(
+                Subquery(members.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0
+            ),
+            last_used=Subquery(runs.values("started_at")[:1]),
+        )
+
+    def search_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        # Private pages are in no search index.
+        view: Any = self
+        return queryset.filter(title__icontains=view.search_query) if view.is_searching else queryset
+
+
+class TargetListsView(CountedLists, IndexView):
+    """All target lists that the user may open."""
+
+    page_title = gettext_lazy("Target lists")
+    template_name = "wagtailadmin/generic/index.html"
+    results_template_name = "massmail_plugin/target_lists/index_results.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not may_open_lists(request.user):
+            return _no_access(request)
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_add_url(self) -> str | None:
+        return url_to("choose_parent") if may_add_lists(self.request.user) else None
+
+
+class AddTargetList(ChooseParentView):
+    """Straight to the form of a new list. The folder that lists live in is made when it is missing."""
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        get_index_page()
+        if not may_add_lists(request.user):
+            return _no_access(request)
+        return super().get(request, *args, **kwargs)
+
+
+def _no_access(request: HttpRequest) -> HttpResponse:
+    """Say whom to ask for what, instead of only refusing."""
+    context = {"folder": get_index_page(), "header_title": _("Target lists")}
+    return TemplateResponse(request, "massmail_plugin/target_lists/no_access.html", context, status=403)
+
+
+class TargetListViewSet(PageListingViewSet):
+    """The flat listing with its menu item, and all screens of one list."""
+
+    model = TargetListPage
+    name = NAMESPACE
+    url_prefix = "target-lists"
+    icon = "group"
+    menu_label = gettext_lazy("Target lists")
+    index_view_class = TargetListsView
+    choose_parent_view_class = AddTargetList
+    columns = COLUMNS
+    filterset_class = TargetListFilterSet
+
+    def get_urlpatterns(self) -> list[URLPattern]:
+        one, chosen = "<int:list_id>/", "<int:list_id>/add/<str:type_key>/"
+        members, choose = self._listing(MembersView), self._listing(ChoosePeople)
+        return [
+            *super().get_urlpatterns(),
+            path(one, members[0], name="members"),
+            path(f"{one}results/", members[1], name="members_results"),
+            path(f"{one}remove/", RemoveMembers.as_view(), name="remove_members"),
+            path(f"{one}add/", AddPeople.as_view(), name="add_people"),
+            path(chosen, choose[0], name="choose"),
+            path(f"{chosen}results/", choose[1], name="choose_results"),
+            path(f"{chosen}confirm/", ConfirmAdd.as_view(), name="confirm_add"),
+        ]
+
+    @staticmethod
+    def _listing(view_class: Any) -> tuple[Any, Any]:
+        """Return the view of a whole page, and that of its results alone."""
+        return view_class.as_view(), view_class.as_view(results_only=True)
+
+
+class ExplorerView(CountedLists, ExplorableIndexView):
+    """The page explorer below the folder of target lists."""
+
+    @cached_property
+    def explorable_columns(self) -> list[Any]:  # type: ignore[override]
+        return self.columns  # type: ignore[no-any-return]
+
+    @cached_property
+    def add_button(self) -> HeaderButton | None:  # type: ignore[override]
+        return (
+            HeaderButton(_("Add target list"), url=self.add_url, icon_name="plus") if self.add_url else None
+        )
+
+
+class TargetListPageViewSet(PageViewSet):
+    """What the page explorer shows of target lists."""
+
+    model = TargetListPage
+    icon = "group"
+    index_view_class = ExplorerView
+    columns = COLUMNS
+    filterset_class = TargetListFilterSet
