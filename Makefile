@@ -36,20 +36,23 @@ ci:
 
 # A virtual environment holds what its group of dependencies needs; it is made again when they change.
 $(VENV)/.sandbox: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable . --group sandbox
+	@echo "Installing what the sandbox needs into $(VENV)"
+	@$(BIN)/python -m pip install -qq --editable . --group sandbox
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@echo "Installing what the tests need into $(VENV)"
+	@$(BIN)/python -m pip install -qq --editable . --group dev
 	@touch $@ $(VENV)/.sandbox
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "This needs Python 3.11 or newer, and $(PYTHON) is `$(PYTHON) --version 2>&1`."; \
 		echo "Name a newer one, for example: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
 	@# --group is new in pip 25.1.
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
 
 clean:
 	rm -rf $(VENV) var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -9,7 +9,14 @@ from django.core.management import call_command
 from django.db.models import Count
 from django.urls import NoReverseMatch, reverse
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from massmail_plugin.delivery.nudges import nudge_tick
 from massmail_plugin.mailings import actions
@@ -19,6 +26,8 @@ from sandbox.crm.first_mailing import load_first_mailing
 from sandbox.processes import Child
 
 _POLL_SECONDS = 0.25
+#: Seconds without any change after which waiting makes no sense.
+_PATIENCE = 90
 #: A mailing that has reached one of these will not go on by itself.
 _ENDED = (MailingState.DONE, MailingState.PAUSED, MailingState.INTERRUPTED, MailingState.CANCELLED)
 
@@ -57,30 +66,28 @@ def mailing_url(mailing: Mailing) -> str:
 
 
 def _follow(console: Console, mailing: Mailing, children: Sequence[Child]) -> None:
-    """Show what the database says until nothing moves any more."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f} of {task.total:.0f}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    """Show what the database says until the mailing has ended, or until nothing moves any more."""
+    counts: dict[str, int] = {}
+    with Progress(*_columns(), console=console) as progress:
         task = progress.add_task(f"Sending “{mailing}”", total=None)
-        while True:
-            counts = _counts(mailing)
-            total, waiting = sum(counts.values()), sum(counts.get(state, 0) for state in OPEN)
-            progress.update(
-                task, total=total or None, completed=total - waiting, description=_summary(counts)
-            )
-            mailing.refresh_from_db()
-            if mailing.state in _ENDED:
-                break
+        moved_at = time.monotonic()
+        while mailing.state not in _ENDED and time.monotonic() - moved_at < _PATIENCE:
             for child in children:
                 child.check()
             time.sleep(_POLL_SECONDS)
-    console.print(
-        f"“{mailing}”: {mailing.get_state_display()}. {_summary(_counts(mailing))}. {mailing.notice}"
-    )
+            mailing.refresh_from_db()
+            before, counts = counts, _counts(mailing)
+            if counts != before:
+                moved_at = time.monotonic()
+                total, waiting = sum(counts.values()), sum(counts.get(state, 0) for state in OPEN)
+                progress.update(task, total=total, completed=total - waiting, description=_summary(counts))
+    console.print(f"“{mailing}”: {mailing.get_state_display()}. {_summary(counts)}. {mailing.notice}".strip())
+    if mailing.state not in _ENDED:
+        console.print("[yellow]Nothing has moved for a while. The log of the cluster may say why.[/]")
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
 
 
 def _counts(mailing: Mailing) -> dict[str, int]:

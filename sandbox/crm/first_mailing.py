@@ -139,7 +139,7 @@ def _body(picture: int) -> list[dict[str, Any]]:
         _text(
             '<p>Hello {{ contact.first_name | default: "there" }},</p>'
             "<p>the days are getting longer, and so is the list of what we can do for you in"
-            ' {{ contact.city | default: "your town" }}. Three things are <b>new this spring</b>.</p>'
+            ' {{ contact.city | default: "your town" }}. Two things are <b>new this spring</b>.</p>'
         ),
         _block("button", label="See what is new", link="{{ tracking.spring }}", alignment="left"),
         _block("divider"),
