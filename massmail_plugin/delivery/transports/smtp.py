@@ -55,6 +55,7 @@ class SmtpTransport(Transport):
         except (smtplib.SMTPException, OSError) as error:
             raise CannotOpen(Outcome(Verdict.UNREACHABLE, _describe(error))) from error
         try:
+            self._send_at_once(smtp)
             self._log_in(smtp)
         except BaseException:
             smtp.close()
@@ -74,6 +75,16 @@ class SmtpTransport(Transport):
                 context=ssl.create_default_context(),
             )
         return smtplib.SMTP(account.host, account.port, local_hostname=name, timeout=timeout)
+
+    @staticmethod
+    def _send_at_once(smtp: smtplib.SMTP) -> None:
+        """Send the dot without waiting for the body's ACK.
+
+        Body and dot are two writes because the fence stands between them; with Nagle's algorithm and delayed
+        ACKs (RFC 1122 4.2.3) each mail would wait 40 ms.
+        """
+        if smtp.sock is not None:
+            smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _log_in(self, smtp: smtplib.SMTP) -> None:
         """EHLO, STARTTLS where it is asked for (never skipped when the server lacks it), and AUTH."""
