@@ -89,27 +89,26 @@ class Process:
 
     def kill(self) -> None:
         """End the whole group as a power cut would: at once, and nothing can be tidied up."""
-        self._signal(signal.SIGKILL)
+        self._kill_group()
         self._process.wait(PATIENCE_SECONDS)
 
     def said(self) -> str:
         return "".join(self.output)
 
-    def _signal(self, number: signal.Signals) -> None:
-        try:
-            os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            return
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def __enter__(self) -> Process:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._signal(signal.SIGTERM)
+        # To the process alone: it knows best how to end its children.
+        self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(10)
-        # Also for children that outlived it: a cluster's workers ignore SIGTERM while they work.
-        self._signal(signal.SIGKILL)
+        # For children that outlived it: a cluster's workers ignore SIGTERM while they work.
+        self._kill_group()
         self._process.wait(PATIENCE_SECONDS)
 
     def __str__(self) -> str:
