@@ -1,0 +1,105 @@
+"""E-mail addresses: who may be mailed. Read-only; what changes is said by people and recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q, QuerySet
+from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.filters import WagtailFilterSet
+from wagtail.admin.ui.tables import Column, DateColumn
+from wagtail.admin.viewsets.model import ModelViewSet
+
+from massmail_plugin.admin import names
+from massmail_plugin.admin.address_page import AddressPage, standing
+from massmail_plugin.admin.consent import MarkValid, OptIn, OptOut
+from massmail_plugin.admin.screens import Listing, ScopedViews
+from massmail_plugin.recipients.models import EmailAddress
+
+_MAILABLE = Q(invalid_since=None, opted_out_since=None, complained_since=None)
+_STANDINGS = {
+    "mailable": (_("mailable"), _MAILABLE),
+    "opted_out": (_("opted out"), Q(opted_out_since__isnull=False)),
+    "opted_out_list": (_("opted out of a list"), Q(list_opt_outs__isnull=False)),
+    "invalid": (_("invalid"), Q(invalid_since__isnull=False)),
+    "complained": (_("complained"), Q(complained_since__isnull=False)),
+}
+
+
+class AddressFilterSet(WagtailFilterSet):
+    standing = django_filters.ChoiceFilter(
+        label=_("Status"),
+        choices=[(key, label) for key, (label, _condition) in _STANDINGS.items()],
+        method="by_standing",
+    )
+
+    class Meta:
+        model = EmailAddress
+        fields: list[str] = []
+
+    def by_standing(self, queryset: QuerySet[EmailAddress], name: str, value: str) -> QuerySet[EmailAddress]:
+        return queryset.filter(_STANDINGS[value][1]).distinct()
+
+
+class AddressListing(Listing):
+    empty_text = _("No address yet. An address appears here when it is first mailed, opts out or bounces.")
+
+    def get_add_url(self) -> None:
+        return None
+
+    def get_edit_url(self, instance: EmailAddress) -> None:
+        return None
+
+    def get_delete_url(self, instance: EmailAddress) -> None:
+        return None
+
+
+class EmailAddressViewSet(ScopedViews, ModelViewSet):
+    model = EmailAddress
+    name = names.ADDRESSES
+    url_prefix = "massmail/addresses"
+    menu_label = _("Addresses")
+    icon = "user"
+    # There are as many as there are people: nobody asks where one of them is used.
+    add_to_reference_index = False
+    index_view_class = AddressListing
+    inspect_view_class = AddressPage
+    filterset_class = AddressFilterSet
+    search_fields = ["key"]
+    list_per_page = 50
+    list_display = [
+        "key",
+        Column("standing", label=_("Status"), accessor=standing),
+        DateColumn("opted_out_since", label=_("Opted out"), sort_key="opted_out_since"),
+        DateColumn("invalid_since", label=_("Invalid since"), sort_key="invalid_since"),
+        DateColumn("created_at", label=_("First seen"), sort_key="created_at"),
+    ]
+    form_fields: list[str] = []
+
+    def get_permissions_to_register(self) -> QuerySet[Permission]:
+        """Addresses come by themselves and are never deleted: consent hangs on them."""
+        content_type = ContentType.objects.get_for_model(EmailAddress)
+        return Permission.objects.filter(
+            content_type=content_type, codename__in=["view_emailaddress", "change_emailaddress"]
+        )
+
+    def get_common_view_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        absent = ("add_url_name", "edit_url_name", "delete_url_name", "history_url_name", "usage_url_name")
+        return {**super().get_common_view_kwargs(**kwargs), **dict.fromkeys(absent)}
+
+    def get_urlpatterns(self) -> list[URLPattern]:
+        return [
+            path("", self.index_view, name="index"),
+            path("results/", self.index_results_view, name="index_results"),
+            path("inspect/<int:pk>/", self.inspect_view, name="inspect"),
+            path("mark-valid/<int:pk>/", MarkValid.as_view(), name="mark_valid"),
+            path("opt-out/<int:pk>/", OptOut.as_view(), name="opt_out"),
+            path("opt-in/<int:pk>/", OptIn.as_view(), name="opt_in"),
+        ]
+
+    def register_admin_url_finder(self) -> None:
+        """There is no edit page to be found."""

@@ -1,0 +1,74 @@
+"""A campaign's own page: its mailings, its figures, its lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from wagtail.admin.widgets.button import HeaderButton
+
+from massmail_plugin.admin import names
+from massmail_plugin.admin.access import may
+from massmail_plugin.admin.columns import state_class
+from massmail_plugin.admin.screens import OwnPage
+from massmail_plugin.feedback.figures import figures_for_campaign
+from massmail_plugin.mailings.models import Campaign, Mailing
+from massmail_plugin.mailings.progress import progress_of
+
+#: How many of its mailings the page shows; the listing has them all.
+_MAILINGS = 50
+
+
+class CampaignPage(OwnPage):
+    template_name = "massmail_plugin/admin/campaign_page.html"
+
+    @cached_property
+    def header_buttons(self) -> list[Any]:
+        buttons = super().header_buttons
+        if self.new_mailing_url:
+            buttons = [
+                *buttons,
+                HeaderButton(_("New mailing"), url=self.new_mailing_url, icon_name="plus", priority=10),
+            ]
+        return buttons
+
+    @cached_property
+    def new_mailing_url(self) -> str:
+        if not may(self.request.user, "add", Mailing):
+            return ""
+        return f"{reverse(f'{names.MAILINGS}:add')}?campaign={self.object.pk}"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        campaign: Campaign = self.object
+        return {
+            **super().get_context_data(**kwargs),
+            "mailings": mailings_of(campaign),
+            "mailings_total": campaign.mailings.count(),
+            "all_mailings_url": f"{reverse(f'{names.MAILINGS}:index')}?campaign={campaign.pk}",
+            "new_mailing_url": self.new_mailing_url,
+            "figures": figures_for_campaign(campaign),
+            "target_lists": with_counts(campaign.target_lists),
+            "excluded_lists": with_counts(campaign.excluded_lists),
+            "tracking_urls": campaign.tracking_urls.all(),
+            "log_url": names.delivery_log(campaign.pk),
+            "edit_url": self.get_edit_url(),
+        }
+
+
+def mailings_of(campaign: Campaign) -> list[Any]:
+    """Return the newest mailings of a campaign with their progress, address and colour."""
+    mailings: list[Any] = list(campaign.mailings.select_related("owner")[:_MAILINGS])
+    progress = progress_of(mailing.pk for mailing in mailings)
+    for mailing in mailings:
+        mailing.progress = progress[mailing.pk]
+        mailing.state_class = state_class(mailing.state)
+        mailing.url = names.own_page(names.MAILINGS, mailing.pk)
+    return mailings
+
+
+def with_counts(lists: Any) -> list[Any]:
+    """Return target lists by title, with ``members_number``."""
+    return list(lists.get_queryset().annotate(members_number=Count("members")).order_by("title"))

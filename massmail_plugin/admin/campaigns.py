@@ -1,0 +1,126 @@
+"""Campaigns: listing, form, and the routes of a campaign's own page and log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Max
+from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.filters import WagtailFilterSet
+from wagtail.admin.panels import FieldPanel, InlinePanel, MultiFieldPanel, ObjectList
+from wagtail.admin.ui.tables import DateColumn, NumberColumn, UserColumn
+from wagtail.admin.viewsets.model import ModelViewSet
+
+from massmail_plugin.admin import names
+from massmail_plugin.admin.campaign_form import CampaignForm
+from massmail_plugin.admin.campaign_page import CampaignPage
+from massmail_plugin.admin.delivery_log import DeliveryLog
+from massmail_plugin.admin.screens import Create, Listing, ScopedViews
+from massmail_plugin.mailings.models import Campaign, Delivery, Mailing
+from massmail_plugin.mailings.states import DeliveryState
+
+
+class CampaignFilterSet(WagtailFilterSet):
+    owner = django_filters.ModelChoiceFilter(
+        label=_("Owner"),
+        queryset=lambda request: get_user_model().objects.filter(
+            pk__in=Campaign.objects.order_by().values("owner").distinct()
+        ),
+    )
+
+    class Meta:
+        model = Campaign
+        fields = ["kind", "owner"]
+
+
+class CampaignListing(Listing):
+    empty_text = _(
+        "No campaign yet. A campaign says who gets your mailings: choose its target lists, then write its mailings."
+    )
+
+    def get_table(self, object_list: Any) -> Any:
+        campaigns = list(object_list)
+        attach_figures(campaigns)
+        return super().get_table(campaigns)
+
+
+class CampaignCreate(Create):
+    def get_initial_form_instance(self) -> Campaign:
+        return Campaign(owner=self.request.user)
+
+
+class CampaignViewSet(ScopedViews, ModelViewSet):
+    model = Campaign
+    name = names.CAMPAIGNS
+    url_prefix = "massmail/campaigns"
+    menu_label = _("Campaigns")
+    icon = "thumbtack"
+    index_view_class = CampaignListing
+    add_view_class = CampaignCreate
+    inspect_view_class = CampaignPage
+    filterset_class = CampaignFilterSet
+    search_fields = ["name"]
+    list_per_page = 30
+    list_display = [
+        "name",
+        "kind",
+        UserColumn("owner", label=_("Owner"), sort_key="owner__username"),
+        NumberColumn("mailings_number", label=_("Mailings")),
+        NumberColumn("sent_number", label=_("Mails sent")),
+        DateColumn("last_activity", label=_("Last activity")),
+    ]
+    edit_handler = ObjectList(
+        [
+            MultiFieldPanel(["name", "kind"], heading=_("Campaign")),
+            MultiFieldPanel(
+                [FieldPanel("target_lists"), FieldPanel("excluded_lists")],
+                heading=_("Who gets the mailings"),
+            ),
+            InlinePanel(
+                "tracking_urls",
+                heading=_("Tracking URLs"),
+                label=_("Tracking URL"),
+                help_text=_("Links whose clicks you want to count, with a name that templates can use."),
+            ),
+        ],
+        base_form_class=CampaignForm,
+    )
+
+    def get_index_view_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        campaigns = Campaign.objects.select_related("owner__wagtail_userprofile")
+        return super().get_index_view_kwargs(**{"queryset": campaigns, **kwargs})
+
+    def get_urlpatterns(self) -> list[URLPattern]:
+        log = {"permission_model": Campaign, "header_icon": self.icon}
+        return [
+            *super().get_urlpatterns(),
+            path("log/<int:pk>/", DeliveryLog.as_view(**log), name="log"),
+            path("log-results/<int:pk>/", DeliveryLog.as_view(**log, results_only=True), name="log_results"),
+        ]
+
+
+def attach_figures(campaigns: list[Campaign]) -> None:
+    """Give each campaign the numbers that its row shows, in two queries for all."""
+    ids = [campaign.pk for campaign in campaigns]
+    mailings = Mailing.objects.filter(campaign__in=ids).order_by().values("campaign_id")
+    known = {
+        row["campaign_id"]: row for row in mailings.annotate(number=Count("pk"), newest=Max("created_at"))
+    }
+    accepted = Delivery.objects.filter(
+        run__mailing__campaign__in=ids, state=DeliveryState.ACCEPTED
+    ).order_by()
+    sent = {
+        row["run__mailing__campaign_id"]: row
+        for row in accepted.values("run__mailing__campaign_id").annotate(
+            number=Count("pk"), newest=Max("handed_at")
+        )
+    }
+    for campaign in campaigns:
+        mailing_row, sent_row = known.get(campaign.pk, {}), sent.get(campaign.pk, {})
+        moments = (campaign.created_at, mailing_row.get("newest"), sent_row.get("newest"))
+        campaign.mailings_number = mailing_row.get("number", 0)
+        campaign.sent_number = sent_row.get("number", 0)
+        campaign.last_activity = max(moment for moment in moments if moment)

@@ -1,0 +1,66 @@
+"""Columns of our listings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from wagtail.admin.ui.tables import Column
+
+from massmail_plugin.mailings.states import MailingState
+
+
+class LinkColumn(Column):
+    """A related object that leads to its own page."""
+
+    cell_template_name = "massmail_plugin/admin/columns/link.html"
+
+    def __init__(self, name: str, *, url_name: str, **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self.url_name = url_name
+
+    def get_cell_context_data(self, instance: Any, parent_context: Any) -> dict[str, Any]:
+        context = super().get_cell_context_data(instance, parent_context)
+        target = self.get_value(instance)
+        context["url"] = reverse(self.url_name, args=(target.pk,)) if target else ""
+        return context
+
+
+class ProgressColumn(Column):
+    """How far a mailing has come: a bar, and the same in text."""
+
+    cell_template_name = "massmail_plugin/admin/columns/progress.html"
+
+    class Media:
+        css = {"all": ["massmail_plugin/admin.css"]}
+
+
+class StateColumn(Column):
+    """The state of a mailing as a tag; states that need somebody stand out."""
+
+    cell_template_name = "massmail_plugin/admin/columns/state.html"
+
+    class Media:
+        css = {"all": ["massmail_plugin/admin.css"]}
+
+    def get_cell_context_data(self, instance: Any, parent_context: Any) -> dict[str, Any]:
+        context = super().get_cell_context_data(instance, parent_context)
+        context["classname"] = state_class(instance.state)
+        return context
+
+
+#: How a state looks: running, needs somebody, over.
+_STATE_CLASSES = {
+    MailingState.PENDING: "w-status--primary",
+    MailingState.ACTIVE: "w-status--primary",
+    MailingState.ACTIVE_ERROR: "massmail-status--warning",
+    MailingState.INTERRUPTED: "massmail-status--critical",
+    MailingState.DONE: "massmail-status--positive",
+    "ready": "massmail-status--positive",
+    "faulty": "massmail-status--critical",
+}
+
+
+def state_class(state: str) -> str:
+    """Return the CSS class for the tag of a state."""
+    return _STATE_CLASSES.get(state, "")

@@ -1,0 +1,126 @@
+"""What a person in the admin may say for the owner of an address. A reason is asked for, and kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.generic import TemplateView
+from wagtail.admin import messages
+from wagtail.admin.views.generic.base import BaseObjectMixin, WagtailAdminTemplateMixin
+from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
+
+from massmail_plugin.admin import names
+from massmail_plugin.admin.access import ScopedObject
+from massmail_plugin.admin.address_page import opt_outs
+from massmail_plugin.recipients import consent
+from massmail_plugin.recipients.consent import How, Scope
+from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=500,
+        help_text=_(
+            "For example: “Asked for it on the phone on 3 May.” It is kept with your name and the time."
+        ),
+    )
+
+
+class ConsentView(
+    PermissionCheckedMixin, ScopedObject, WagtailAdminTemplateMixin, BaseObjectMixin, TemplateView
+):
+    """Asks for the reason, then records it."""
+
+    template_name = "massmail_plugin/admin/consent.html"
+    model = EmailAddress
+    permission_required = "change"
+    object_permissions = ("change",)
+    header_icon = "user"
+    step: Any = ""
+    explanation: Any = ""
+    done: Any = ""
+
+    def say(self, how: How) -> None:
+        """Record it."""
+        raise NotImplementedError
+
+    def get_page_title(self) -> str:
+        return str(self.step)
+
+    def get_page_subtitle(self) -> str:
+        return str(self.object)
+
+    def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
+        return [
+            *self.breadcrumbs_items,
+            {"url": reverse(f"{names.ADDRESSES}:index"), "label": gettext("Addresses")},
+            {"url": names.own_page(names.ADDRESSES, self.object.pk), "label": str(self.object)},
+            {"url": "", "label": str(self.step)},
+        ]
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        kwargs.setdefault("form", ReasonForm())
+        back = names.own_page(names.ADDRESSES, self.object.pk)
+        context = super().get_context_data(**kwargs)
+        return {**context, "explanation": self.explanation, "step": self.step, "back_url": back}
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = ReasonForm(request.POST)
+        if not form.is_valid():
+            return self.render_to_response(self.get_context_data(form=form))
+        self.say(How(ConsentEvent.Method.OPERATOR, reason=form.cleaned_data["reason"], actor=request.user))
+        messages.success(request, str(self.done))
+        return redirect(names.own_page(names.ADDRESSES, self.object.pk))
+
+
+class OptOut(ConsentView):
+    step = _("Opt out")
+    explanation = _("Nothing is mailed to this address any more, under any record and from any list.")
+    done = _("Opted out of all mailings.")
+
+    def say(self, how: How) -> None:
+        consent.opt_out(self.object, [Scope()], how)
+
+
+class OptIn(ConsentView):
+    """Takes back the opt-out that ``?scope=`` names."""
+
+    step = _("Take the opt-out back")
+    done = _("The opt-out is taken back.")
+
+    @cached_property
+    def opt_out(self) -> dict[str, Any]:
+        scope = self.request.GET.get("scope", "")
+        for known in opt_outs(self.object):
+            if known["scope"] == scope:
+                return known
+        raise Http404
+
+    @property
+    def explanation(self) -> str:  # type: ignore[override]
+        return gettext(
+            "Mails go to this address again: %(what)s. Do this only if the person has asked for it."
+        ) % {"what": self.opt_out["label"]}
+
+    def say(self, how: How) -> None:
+        consent.opt_in(self.object, [Scope(self.opt_out["scope"], self._list_label())], how)
+
+    def _list_label(self) -> str:
+        return str(self.opt_out["label"]) if self.opt_out["scope"] else ""
+
+
+class MarkValid(ConsentView):
+    step = _("Mark as valid again")
+    explanation = _("Mails go to this address again. Do this only if you know that the mailbox works.")
+    done = _("The address is valid again.")
+
+    def say(self, how: How) -> None:
+        consent.mark_valid(self.object, how)

@@ -1,0 +1,189 @@
+"""The log of a campaign: every delivery of all its runs, and what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.filters import WagtailFilterSet
+from wagtail.admin.ui.tables import Column, DateColumn
+from wagtail.admin.views import generic
+from wagtail.admin.widgets.button import Button
+
+from massmail_plugin.admin import names
+from massmail_plugin.admin.access import PolicyOf
+from massmail_plugin.admin.columns import LinkColumn
+from massmail_plugin.admin.spreadsheets import stream_csv
+from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.feedback.models import DeliveryEvent
+from massmail_plugin.mailings.models import Campaign, Delivery, Mailing
+from massmail_plugin.mailings.states import DeliveryState
+
+_CHUNK = 1000
+
+
+class DeliveryLogFilterSet(WagtailFilterSet):
+    mailing = django_filters.ModelChoiceFilter(
+        label=_("Mailing"), field_name="run__mailing", queryset=Mailing.objects.none()
+    )
+    state = django_filters.MultipleChoiceFilter(label=_("Status"), choices=DeliveryState.choices)
+    reason = django_filters.ChoiceFilter(label=_("Reason"), choices=Reason.choices)
+    event = django_filters.ChoiceFilter(
+        label=_("What came back"), choices=DeliveryEvent.Kind.choices, method="by_event"
+    )
+
+    class Meta:
+        model = Delivery
+        fields: list[str] = []
+
+    def __init__(self, *args: Any, campaign: Campaign, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.campaign = campaign
+        self.filters["mailing"].queryset = campaign.mailings.all()
+
+    def by_event(self, queryset: QuerySet[Delivery], name: str, kind: str) -> QuerySet[Delivery]:
+        happened = DeliveryEvent.objects.filter(kind=kind, delivery__run__mailing__campaign=self.campaign)
+        return queryset.filter(pk__in=happened.values("delivery"))
+
+
+class DeliveryLog(PolicyOf, generic.IndexView):
+    """Searched by name and address, filtered, exported as it is filtered."""
+
+    permission_model = Campaign
+    model = Delivery
+    any_permission_required = ["view", "change", "delete"]
+    results_template_name = "massmail_plugin/admin/delivery_log_results.html"
+    search_fields = ["name", "email"]
+    filterset_class = DeliveryLogFilterSet
+    paginate_by = 50
+    # Only its presence counts, for Wagtail's export switch; the rows are written below.
+    list_export = ["pk"]
+    columns = [
+        Column("name", label=_("Name")),
+        Column("email", label=_("Address")),
+        LinkColumn(
+            "mailing", label=_("Mailing"), accessor="run.mailing", url_name=f"{names.MAILINGS}:inspect"
+        ),
+        Column("state", label=_("Status"), accessor="get_state_display"),
+        Column("sentence", label=_("Reason"), accessor="get_reason_sentence"),
+        Column("came_back", label=_("What came back"), accessor="came_back"),
+        DateColumn("handed_at", label=_("Sent")),
+    ]
+
+    def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        self.campaign = get_object_or_404(Campaign, pk=kwargs["pk"])
+
+    def get_page_title(self) -> str:
+        return gettext("Log")
+
+    def get_page_subtitle(self) -> str:
+        return str(self.campaign)
+
+    def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
+        return [
+            *self.breadcrumbs_items,
+            {"url": reverse(f"{names.CAMPAIGNS}:index"), "label": gettext("Campaigns")},
+            {"url": names.own_page(names.CAMPAIGNS, self.campaign.pk), "label": str(self.campaign)},
+            {"url": "", "label": gettext("Log")},
+        ]
+
+    def get_index_url(self) -> str:
+        return names.delivery_log(self.campaign.pk)
+
+    def get_index_results_url(self) -> str:
+        return reverse(f"{names.CAMPAIGNS}:log_results", args=(self.campaign.pk,))
+
+    def get_filterset_kwargs(self) -> dict[str, Any]:
+        return {**super().get_filterset_kwargs(), "campaign": self.campaign}
+
+    def get_base_queryset(self) -> QuerySet[Delivery]:
+        deliveries = Delivery.objects.filter(run__mailing__campaign=self.campaign)
+        return deliveries.select_related("run__mailing").order_by("-pk")
+
+    def order_queryset(self, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        return queryset
+
+    def get_table(self, object_list: Any) -> Any:
+        deliveries = list(object_list)
+        attach_events(deliveries)
+        return super().get_table(deliveries)
+
+    @cached_property
+    def header_more_buttons(self) -> list[Any]:
+        url = f"{self.index_url}?{self._export_query()}"
+        return [Button(gettext("Download CSV"), url=url, icon_name="download", priority=100)]
+
+    def _export_query(self) -> str:
+        query = self.request.GET.copy()
+        query["export"] = "csv"
+        query.pop("p", None)
+        query.pop("_w_filter_fragment", None)
+        return query.urlencode()
+
+    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        if self.is_export:
+            return stream_csv(f"campaign-{self.campaign.pk}-log", *export(self.object_list))  # type: ignore[return-value]
+        return super(generic.IndexView, self).render_to_response(context, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        # An export must not load the whole log for the page that it does not show.
+        if self.is_export:
+            return {}
+        return super().get_context_data(**kwargs)
+
+
+def attach_events(deliveries: Sequence[Any]) -> None:
+    """Give each delivery ``came_back``: what came back about it, each kind once, in one query for all."""
+    kinds: dict[int, list[str]] = {}
+    events = DeliveryEvent.objects.filter(delivery__in=[delivery.pk for delivery in deliveries]).order_by(
+        "at", "pk"
+    )
+    for delivery_id, kind in events.values_list("delivery_id", "kind"):
+        label = str(DeliveryEvent.Kind(kind).label)
+        if label not in kinds.setdefault(delivery_id, []):
+            kinds[delivery_id].append(label)
+    for delivery in deliveries:
+        delivery.came_back = ", ".join(kinds.get(delivery.pk, ()))
+
+
+def export(deliveries: QuerySet[Delivery]) -> tuple[list[Any], Iterator[list[Any]]]:
+    """Return headings and rows of the log; rows are read while they are written."""
+    headings = [
+        _("Name"),
+        _("Address"),
+        _("Mailing"),
+        _("Status"),
+        _("Reason"),
+        _("What came back"),
+        _("Sent"),
+    ]
+    return headings, _export_rows(deliveries.iterator(chunk_size=_CHUNK))
+
+
+def _export_rows(deliveries: Iterable[Any]) -> Iterator[list[Any]]:
+    rows = iter(deliveries)
+    while chunk := list(islice(rows, _CHUNK)):
+        attach_events(chunk)
+        for delivery in chunk:
+            yield [
+                delivery.name,
+                delivery.email,
+                delivery.run.mailing.name,
+                delivery.get_state_display(),
+                delivery.get_reason_sentence(),
+                delivery.came_back,
+                timezone.localtime(delivery.handed_at).isoformat(sep=" ", timespec="seconds")
+                if delivery.handed_at
+                else "",
+            ]

@@ -1,0 +1,183 @@
+"""A mailing's own page. What changes while it runs is a fragment that the page fetches again and again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from wagtail.admin.widgets.button import Button
+
+from massmail_plugin.accounts.models import accounts_for
+from massmail_plugin.admin import names
+from massmail_plugin.admin.access import may
+from massmail_plugin.admin.columns import state_class
+from massmail_plugin.admin.delivery_log import attach_events
+from massmail_plugin.admin.mailing_screens import MailingScreen
+from massmail_plugin.admin.mailing_verbs import buttons_for
+from massmail_plugin.admin.screens import OwnPage
+from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.feedback.figures import RunFigures, figures_for_run
+from massmail_plugin.mailings.models import Delivery, Mailing
+from massmail_plugin.mailings.progress import Progress, progress_of
+from massmail_plugin.mailings.states import RUNNING, DeliveryState, MailingState
+
+#: Seconds until the page asks again, while mails are leaving and while it only waits.
+_WHILE_RUNNING, _WHILE_WAITING = 2, 10
+#: A pending mailing starts at the next tick, which comes each minute; this much later something is wrong.
+_LATE = timedelta(minutes=3)
+_TROUBLES, _LOG_ROWS = 20, 20
+
+
+class MailingPage(OwnPage):
+    template_name = "massmail_plugin/admin/mailing_page.html"
+    copy_url_name: str = ""
+
+    def get_object(self, queryset: Any = None) -> Mailing:
+        mailing: Mailing = super().get_object(queryset)
+        return mailing
+
+    def get_edit_url(self) -> str | None:
+        return super().get_edit_url() if self.object.state == MailingState.DRAFT else None
+
+    @cached_property
+    def header_more_buttons(self) -> list[Any]:
+        buttons = super().header_more_buttons
+        if self.copy_url_name and may(self.request.user, "add", Mailing):
+            url = reverse(self.copy_url_name, args=(self.object.pk,))
+            buttons.append(Button(_("Copy"), url=url, icon_name="copy", priority=5))
+        return buttons
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        mailing: Mailing = self.object
+        return {
+            **super().get_context_data(**kwargs),
+            **now(mailing, self.permission_policy, self.request.user),
+            **so_far(mailing),
+            "is_whole": True,
+            "progress_url": reverse(f"{names.MAILINGS}:progress", args=(mailing.pk,)),
+            "campaign_url": names.own_page(names.CAMPAIGNS, mailing.campaign_id),
+            "accounts": list(accounts_for(mailing.owner_id)),
+        }
+
+
+class MailingProgress(MailingScreen):
+    """The fragment; with ``?all=1`` also what changes slowly and costs more to count."""
+
+    template_name = "massmail_plugin/admin/mailing_parts.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        is_whole = "all" in self.request.GET
+        parts = now(self.object, self.permission_policy, self.request.user)
+        return {
+            **parts,
+            **(so_far(self.object) if is_whole else {}),
+            "is_whole": is_whole,
+            "request": self.request,
+        }
+
+
+def now(mailing: Mailing, policy: Any, user: Any) -> dict[str, Any]:
+    """Return what the fragment shows at every look."""
+    progress = progress_of([mailing.pk])[mailing.pk]
+    failed = progress.states[DeliveryState.FAILED]
+    in_trouble = (DeliveryState.FAILED, DeliveryState.IN_DOUBT)
+    troubles = Delivery.objects.filter(run__mailing=mailing, state__in=in_trouble).order_by("pk")
+    return {
+        "mailing": mailing,
+        "state_class": state_class(mailing.state),
+        "sentence": sentence(mailing),
+        "is_late": is_late(mailing),
+        "progress": progress,
+        "announced_percent": progress.percent // 10 * 10,
+        "counts": counts(mailing, progress),
+        "failed": failed,
+        "troubles": list(troubles[:_TROUBLES]),
+        "troubles_total": failed + progress.states[DeliveryState.IN_DOUBT],
+        "troubles_url": names.delivery_log(mailing.campaign_id, mailing=mailing.pk, state=list(in_trouble)),
+        "buttons": buttons_for(mailing, policy, user, failed=failed),
+        "next_seconds": next_seconds(mailing, progress),
+    }
+
+
+def so_far(mailing: Mailing) -> dict[str, Any]:
+    """Return what is counted over all events and shown less often."""
+    run = mailing.runs.first()
+    deliveries = list(
+        Delivery.objects.filter(run__mailing=mailing)
+        .select_related("run__mailing")
+        .order_by("pk")[:_LOG_ROWS]
+    )
+    attach_events(deliveries)
+    figures = figures_for_run(run) if run else RunFigures()
+    return {
+        "run": run,
+        "figures": figures,
+        "left_out": left_out(mailing, figures),
+        "deliveries": deliveries,
+        "log_url": names.delivery_log(mailing.campaign_id, mailing=mailing.pk),
+    }
+
+
+def counts(mailing: Mailing, progress: Progress) -> list[tuple[Any, int, str]]:
+    """Return for each state that occurs its label, number of mails, and the log of them."""
+    return [
+        (
+            state.label,
+            progress.states[state],
+            names.delivery_log(mailing.campaign_id, mailing=mailing.pk, state=state),
+        )
+        for state in DeliveryState
+        if progress.states[state]
+    ]
+
+
+def left_out(mailing: Mailing, figures: RunFigures) -> list[tuple[Any, int, str]]:
+    """Return for each reason its label, number of people, and the log of them."""
+    return [
+        (
+            Reason(reason).label if reason in Reason.values else reason,
+            number,
+            names.delivery_log(mailing.campaign_id, mailing=mailing.pk, reason=reason),
+        )
+        for reason, number in figures.left_out_by_reason.items()
+    ]
+
+
+def next_seconds(mailing: Mailing, progress: Progress) -> int:
+    """Return when the page should ask again; 0: never, it is over."""
+    if mailing.state in RUNNING:
+        return _WHILE_RUNNING
+    if mailing.state in (MailingState.DONE, MailingState.CANCELLED):
+        # What was being handed over when somebody pressed Cancel still finds its end.
+        return _WHILE_WAITING if progress.waiting else 0
+    return 0 if mailing.state == MailingState.DRAFT else _WHILE_WAITING
+
+
+def is_late(mailing: Mailing) -> bool:
+    """Return whether a pending mailing should have started long ago: nobody does the work."""
+    is_pending = mailing.state == MailingState.PENDING and mailing.start_at is not None
+    return is_pending and mailing.start_at < timezone.now() - _LATE  # type: ignore[operator]
+
+
+def sentence(mailing: Mailing) -> str:
+    """Return what the status means, and what to do."""
+    if mailing.state == MailingState.PENDING and mailing.start_at and mailing.start_at > timezone.now():
+        start = date_format(timezone.localtime(mailing.start_at), "DATETIME_FORMAT")
+        return _("Starts by itself: %(start)s.") % {"start": start}
+    return {
+        MailingState.DRAFT: _("Nothing has been sent yet. Send… shows who will get it, and asks once."),
+        MailingState.PENDING: _("Starts within a minute."),
+        MailingState.ACTIVE: _("Mails are leaving."),
+        MailingState.ACTIVE_ERROR: _("Mails are leaving, but some have failed: see below."),
+        MailingState.PAUSED: _("Stopped by a person. Resume lets it go on."),
+        MailingState.INTERRUPTED: _(
+            "It cannot go on by itself. Mend what the notice says, then press Resume."
+        ),
+        MailingState.DONE: _("Every mail has found its end."),
+        MailingState.CANCELLED: _("Ended by a person. What had not left was not sent."),
+    }[MailingState(mailing.state)]

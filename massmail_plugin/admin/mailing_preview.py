@@ -1,0 +1,46 @@
+"""The mail of a mailing as the first of its people will see it, for a frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.decorators import method_decorator
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.generic import View
+from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
+
+from massmail_plugin import recipients
+from massmail_plugin.admin.access import LOOK
+from massmail_plugin.audience.members import records_of
+from massmail_plugin.content import preview
+from massmail_plugin.mailings.models import Mailing
+
+
+@method_decorator(xframe_options_sameorigin, name="dispatch")
+class MailingPreview(PermissionCheckedMixin, View):
+    model = Mailing
+    any_permission_required = LOOK
+
+    def get(self, request: HttpRequest, *args: Any, pk: int) -> HttpResponse:
+        mailing = get_object_or_404(Mailing.objects.select_related("template", "campaign"), pk=pk)
+        if mailing.template is None:
+            return HttpResponse()
+        response = preview.serve(mailing.template, request, mode_for(mailing))
+        # The frame is ours and stays closed to everything else.
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+def mode_for(mailing: Mailing) -> str:
+    """Return the preview's name for "as the first person of the campaign's lists sees it"."""
+    for target_list in mailing.campaign.target_lists.all():
+        for key in (
+            target_list.members.order_by("recipient_type").values_list("recipient_type", flat=True).distinct()
+        ):
+            recipient_type = recipients.get(key)
+            record = recipient_type and records_of(target_list, recipient_type).order_by("pk").first()
+            if record:
+                return f"as:{key}:{record.pk}"
+    return "mail"

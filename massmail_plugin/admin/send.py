@@ -1,0 +1,126 @@
+"""Send: one page that says what will happen, and asks once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin import messages
+from wagtail.admin.admin_url_finder import AdminURLFinder
+
+from massmail_plugin.accounts.models import accounts_for
+from massmail_plugin.admin import names
+from massmail_plugin.admin.mailing_screens import MailingScreen
+from massmail_plugin.admin.screens import show_refusal
+from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.audience.resolve import Summary
+from massmail_plugin.delivery.nudges import nudge_tick
+from massmail_plugin.mailings import actions, preflight
+from massmail_plugin.mailings.actions import Refused
+from massmail_plugin.mailings.models import Mailing
+from massmail_plugin.mailings.preflight import Finding, Place
+from massmail_plugin.mailings.states import MailingState
+
+
+class SendView(MailingScreen):
+    template_name = "massmail_plugin/admin/send.html"
+    permission_required = "send"
+    object_permissions = ("send",)
+    step = _("Send")
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.object.state != MailingState.DRAFT:
+            show_refusal(request, [gettext("This mailing has already been sent or scheduled.")])
+            return redirect(names.own_page(names.MAILINGS, self.object.pk))
+        return super().get(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            released = actions.release(self.object, user=request.user)
+        except Refused as refused:
+            return self._refuse(request, refused)
+        nudge_tick()
+        messages.success(request, done_message(self.object, released.audience.included))
+        return redirect(names.own_page(names.MAILINGS, self.object.pk))
+
+    def _refuse(self, request: HttpRequest, refused: Refused) -> HttpResponse:
+        show_refusal(request, refused.problems)
+        # A second press of the button comes too late for this page, and may read there how it goes.
+        was_first = Mailing.objects.filter(pk=self.object.pk, state=MailingState.DRAFT).exists()
+        name = "send" if was_first else "inspect"
+        return redirect(reverse(f"{names.MAILINGS}:{name}", args=(self.object.pk,)))
+
+    @cached_property
+    def check(self) -> preflight.Preflight:
+        return preflight.check(self.object)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        mailing: Mailing = self.object
+        audience = self.check.audience
+        return {
+            **super().get_context_data(**kwargs),
+            "check": self.check,
+            "problems": [(problem, self.place_url(problem)) for problem in self.check.problems],
+            "warnings": [(warning, self.place_url(warning)) for warning in self.check.warnings],
+            "left_out": left_out(audience),
+            "accounts": list(accounts_for(mailing.owner_id)),
+            "zone": timezone.get_current_timezone_name(),
+            "preview_url": reverse(f"{names.MAILINGS}:preview", args=(mailing.pk,)),
+            "button_label": button_label(mailing, audience.included),
+        }
+
+    def place_url(self, finding: Finding) -> str:
+        """Return where the user can mend it; empty if they may not."""
+        mailing: Mailing = self.object
+        finder = AdminURLFinder(self.request.user)
+        if finding.place is Place.ACCOUNTS:
+            return reverse(f"{names.ACCOUNTS}:index")
+        if finding.place is Place.PREFERENCES:
+            return preferences_url(self.request)
+        target: Any = {
+            Place.MAILING: mailing,
+            Place.CAMPAIGN: mailing.campaign,
+            Place.TEMPLATE: mailing.template,
+        }[finding.place]
+        return (finder.get_edit_url(target) if target else "") or ""
+
+
+def preferences_url(request: HttpRequest) -> str:
+    """Return the address of Settings › Mass mailing; empty if the user may not change it."""
+    if not request.user.has_perm("massmail_plugin.change_mailpreferences"):
+        return ""
+    return reverse("wagtailsettings:edit", args=("massmail_plugin", "mailpreferences"))
+
+
+def left_out(audience: Summary) -> list[dict[str, Any]]:
+    """Return who gets no mail: for each reason its sentence, number, and the first few by name."""
+    return [
+        {"reason": Reason(reason).label, "number": number, "examples": audience.examples.get(reason, [])}
+        for reason, number in audience.left_out.most_common()
+    ]
+
+
+def button_label(mailing: Mailing, number: int) -> str:
+    if mailing.start_at is not None:
+        return ngettext("Schedule for %(number)d person", "Schedule for %(number)d people", number) % {
+            "number": number
+        }
+    return ngettext("Send to %(number)d person now", "Send to %(number)d people now", number) % {
+        "number": number
+    }
+
+
+def done_message(mailing: Mailing, number: int) -> str:
+    if mailing.start_at is not None:
+        return gettext("Scheduled. Until it starts you can withdraw it.")
+    return ngettext(
+        "The mail to %(number)d person is on its way.",
+        "The mails to %(number)d people are on their way.",
+        number,
+    ) % {"number": number}
