@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from django.core.management import call_command
 from django.db.models import Count
-from django.urls import NoReverseMatch, reverse
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from massmail_plugin.admin import names
 from massmail_plugin.delivery.nudges import nudge_tick
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Delivery, Mailing
@@ -59,10 +59,7 @@ def send_first_mailing(console: Console, children: Sequence[Child]) -> None:
 
 def mailing_url(mailing: Mailing) -> str:
     """Return the path of the mailing's page in the admin."""
-    try:
-        return reverse("massmail_mailing:inspect", args=[mailing.pk])
-    except NoReverseMatch:
-        return "/admin/"
+    return names.own_page(names.MAILINGS, mailing.pk)
 
 
 def _follow(console: Console, mailing: Mailing, children: Sequence[Child]) -> None:
