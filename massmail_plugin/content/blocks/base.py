@@ -16,9 +16,9 @@ class Alignment(blocks.ChoiceBlock):
 
     choices = [("left", _("Left")), ("center", _("Centre")), ("right", _("Right"))]
 
-    class Meta:
-        default = "left"
-        label = _("Alignment")
+    def __init__(self, **kwargs: Any) -> None:
+        # Not in Meta: a ChoiceBlock takes its default from the constructor only.
+        super().__init__(**{"default": "left", "label": _("Alignment"), **kwargs})
 
 
 class LinkBlock(blocks.CharBlock):
