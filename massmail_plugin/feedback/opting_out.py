@@ -119,9 +119,9 @@ def sign(bearer: Bearer, receipt: Receipt) -> str:
 
 def read_receipt(bearer: Bearer, signed: str) -> Receipt | None:
     """Return the receipt in ``signed``; None if it is forged, old, or of another address."""
-    keys = conf.secret_keys()
+    key, *older = conf.secret_keys()
     try:
-        payload = signing.loads(signed, key=keys[0], salt=_SALT, max_age=UNDO_SECONDS, fallback_keys=keys[1:])
+        payload = signing.loads(signed, key=key, salt=_SALT, max_age=UNDO_SECONDS, fallback_keys=[*older])
     except signing.BadSignature:
         return None
     if payload["address"] != bearer.address.pk:
