@@ -26,6 +26,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Replace
 from django.utils.translation import gettext
 
+from massmail_plugin import recipients
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
 from massmail_plugin.recipients import RecipientType
 
@@ -69,6 +70,18 @@ def add_members(
         TargetListMember.objects.bulk_create(missing, ignore_conflicts=True)
         new, already = new + len(missing), already + len(known)
     return Added(new, already)
+
+
+def copy_members(source: TargetListPage, target: TargetListPage) -> int:
+    """Add everybody in ``source`` to ``target``. Returns how many came new."""
+    copied = 0
+    for recipient_type in recipients.all_types():
+        # A list, because the table that is read here is written to below.
+        ids = list(
+            source.members.filter(recipient_type=recipient_type.key).values_list("object_id", flat=True)
+        )
+        copied += add_members(target, recipient_type, ids).new
+    return copied
 
 
 def remove_members(target_list: TargetListPage, members: QuerySet[TargetListMember] | Iterable[int]) -> int:

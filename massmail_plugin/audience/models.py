@@ -10,12 +10,19 @@ from django.db import models
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel
-from wagtail.models import Page
+from wagtail.models import Page, PagePermissionTester
 
 from massmail_plugin.audience.panels import MembersPanel
 from massmail_plugin.recipients import consent
 
 swapper.set_app_prefix("wagtailcore", "wagtail")
+
+
+class PrivatePagePermissions(PagePermissionTester):
+    """Wagtail offers to unpublish a page that is live; nothing private was ever published."""
+
+    def can_unpublish(self) -> bool:
+        return False
 
 
 class PrivatePageMixin:
@@ -38,6 +45,9 @@ class PrivatePageMixin:
 
     def get_url_parts(self, request: HttpRequest | None = None) -> None:
         return None
+
+    def permissions_for_user(self, user: Any) -> PagePermissionTester:
+        return PrivatePagePermissions(user, self)
 
     @classmethod
     def get_indexed_objects(cls) -> models.QuerySet[Any]:

@@ -15,6 +15,7 @@ from wagtail.log_actions import LogActionRegistry, LogFormatter
 
 from massmail_plugin.admin.target_lists.bulk_action import AddToTargetList
 from massmail_plugin.admin.target_lists.screens import url_to
+from massmail_plugin.audience.members import copy_members
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListPage
 
 hooks.register("register_bulk_action", AddToTargetList)
@@ -79,3 +80,11 @@ def go_on_with_people(request: HttpRequest, page: Any) -> HttpResponse | None:
     ):
         return None
     return redirect(url_to("members", page.pk))
+
+
+@hooks.register("after_copy_page")
+def copy_people_too(request: HttpRequest, page: Any, new_page: Any) -> None:
+    """A copied list holds the same people: Wagtail copies only the page."""
+    source, target = page.specific, new_page.specific
+    if isinstance(source, TargetListPage) and isinstance(target, TargetListPage):
+        copy_members(source, target)

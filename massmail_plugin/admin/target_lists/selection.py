@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.core.validators import EMPTY_VALUES
-from django.db.models import Model, QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
@@ -100,10 +100,7 @@ def everything_in(listing: Listing, request: HttpRequest) -> QuerySet[Any]:
 
 def ticked(model: type[Model], object_ids: Sequence[str]) -> QuerySet[Any]:
     """Return the records with these quoted primary keys; refused unless each of them exists."""
-    try:
-        wanted = {model._meta.pk.to_python(unquote(object_id)) for object_id in object_ids}
-    except (ValidationError, OverflowError) as error:
-        raise SelectionRefused(_("This selection is not valid. Go back and select again.")) from error
+    wanted = {_primary_key(model, unquote(object_id)) for object_id in object_ids}
     if not wanted:
         raise SelectionRefused(_("Nobody is selected. Go back and tick somebody."))
     records = model._default_manager.filter(pk__in=wanted)
@@ -117,6 +114,19 @@ def ticked(model: type[Model], object_ids: Sequence[str]) -> QuerySet[Any]:
             % {"number": missing}
         )
     return records
+
+
+def _primary_key(model: type[Model], text: str) -> Any:
+    field: Any = model._meta.pk
+    while isinstance(field, ForeignKey):
+        field = field.target_field
+    try:
+        value = field.to_python(text)
+        # Databases choke on numbers that are longer than their columns.
+        field.run_validators(value)
+    except ValidationError as error:
+        raise SelectionRefused(_("This selection is not valid. Go back and select again.")) from error
+    return value
 
 
 class _WatchedQuery(QueryDict):

@@ -1,0 +1,280 @@
+"""Who gets a mailing to some lists, who does not, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.audience.resolve import Candidate, resolve, summarise
+from massmail_plugin.recipients import consent
+from massmail_plugin.recipients.consent import How, Scope
+from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
+from sandbox.crm.models import Account, Contact, Lead, Ticket
+from tests.builders import a_contact, a_target_list, contacts
+
+pytestmark = pytest.mark.django_db
+
+HOW = How(ConsentEvent.Method.OPERATOR)
+
+
+def known(key: str) -> EmailAddress:
+    return EmailAddress.objects.get_or_create(key=key)[0]
+
+
+def verdicts(*lists: TargetListPage, without: tuple[TargetListPage, ...] = ()) -> list[tuple[str, str]]:
+    return [(candidate.email, candidate.reason) for candidate in resolve(lists, without)]
+
+
+def test_everybody_with_an_address_gets_the_mail() -> None:
+    people = a_target_list(a_contact("ada@example.org"), a_contact("bob@example.org"))
+
+    assert verdicts(people) == [("ada@example.org", ""), ("bob@example.org", "")]
+
+
+@pytest.mark.parametrize(
+    ("email", "reason"),
+    [
+        ("", Reason.NO_ADDRESS),
+        ("   ", Reason.NO_ADDRESS),
+        ("ada@@example.org", Reason.MALFORMED),
+        ("ada@example.org\r\nBcc: all@example.org", Reason.MALFORMED),
+        ("m" * 65 + "@example.org", Reason.MALFORMED),
+    ],
+)
+def test_who_has_no_proper_address_is_left_out(email: str, reason: str) -> None:
+    # The builder gives an address to a contact without one.
+    contact = a_contact("x@example.org")
+    Contact.objects.filter(pk=contact.pk).update(email=email)
+
+    assert verdicts(a_target_list(contact)) == [(email, reason)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["Ada@Example.ORG", " ada@example.org ", "ａｄａ@example.org"],
+    ids=["case", "spaces", "full width"],
+)
+def test_the_same_address_in_another_spelling_is_mailed_once(other: str) -> None:
+    people = a_target_list(
+        a_contact("ada@example.org", first_name="Ada", last_name="First"), a_contact(other)
+    )
+    first, second = resolve([people])
+
+    assert (first.reason, second.reason) == ("", Reason.DUPLICATE)
+    # "Ada First" is no field of the record but a method: it names whose duplicate this is.
+    assert second.detail == "Ada First"
+
+
+def test_the_same_international_domain_in_two_spellings_is_mailed_once() -> None:
+    people = a_target_list(a_contact("anna@bücher.example"), a_contact("anna@xn--bcher-kva.example"))
+
+    assert [reason for _email, reason in verdicts(people)] == ["", Reason.DUPLICATE]
+
+
+def test_the_same_address_in_records_of_several_types_is_mailed_once() -> None:
+    records = [
+        Ticket.objects.create(subject="Help", requester_name="Ada", requester_email="ADA@example.org"),
+        Lead.objects.create(last_name="Lead", email="ada@example.org"),
+        Account.objects.create(name="Ada Ltd", email=" ada@example.org"),
+        a_contact("ada@example.org"),
+    ]
+    candidates = list(resolve([a_target_list(*records)]))
+
+    assert [candidate.reason for candidate in candidates] == ["", *[Reason.DUPLICATE] * 3]
+    # Types by key, whatever the order in which the records came into the list.
+    assert [candidate.recipient_type for candidate in candidates] == [
+        "crm.account",
+        "crm.contact",
+        "crm.lead",
+        "crm.ticket",
+    ]
+
+
+def test_who_is_in_two_lists_is_considered_once() -> None:
+    ada, bob, eve = a_contact("ada@example.org"), a_contact("bob@example.org"), a_contact("eve@example.org")
+    candidates = list(resolve([a_target_list(ada, bob), a_target_list(bob, eve)]))
+
+    assert [candidate.email for candidate in candidates] == [
+        "ada@example.org",
+        "bob@example.org",
+        "eve@example.org",
+    ]
+    assert not any(candidate.reason for candidate in candidates)
+
+
+def test_two_records_with_one_address_in_two_lists_are_mailed_through_the_first_list() -> None:
+    first, second = a_target_list(a_contact("ada@example.org")), a_target_list(a_contact("Ada@example.org"))
+    forwards, backwards = list(resolve([first, second])), list(resolve([second, first]))
+
+    assert [(c.email, c.target_list_id, c.reason) for c in forwards] == [
+        ("ada@example.org", first.pk, ""),
+        ("Ada@example.org", second.pk, Reason.DUPLICATE),
+    ]
+    assert [c.email for c in backwards if not c.reason] == ["Ada@example.org"]
+
+
+def test_an_excluded_record_is_left_out_even_without_a_proper_duplicate() -> None:
+    ada, bob = a_contact("ada@example.org"), a_contact("bob@example.org")
+
+    assert verdicts(a_target_list(ada, bob), without=(a_target_list(ada),)) == [
+        ("ada@example.org", Reason.EXCLUDED),
+        ("bob@example.org", ""),
+    ]
+
+
+def test_an_excluded_address_is_left_out_under_any_record_and_spelling() -> None:
+    lead = Lead.objects.create(last_name="Lead", email=" ADA@Example.org")
+    excluded = a_target_list(lead, title="Competitors")
+    (candidate,) = resolve([a_target_list(a_contact("ada@example.org"))], [excluded])
+
+    assert candidate.reason == Reason.EXCLUDED
+    assert candidate.detail == "Competitors"
+
+
+def test_an_excluded_list_of_people_without_address_excludes_only_them() -> None:
+    nobody = a_contact("x@example.org")
+    Contact.objects.filter(pk=nobody.pk).update(email="")
+    people = a_target_list(nobody, a_contact("ada@example.org"))
+
+    assert verdicts(people, without=(a_target_list(nobody),)) == [
+        ("", Reason.NO_ADDRESS),
+        ("ada@example.org", ""),
+    ]
+
+
+def opt_out(address: EmailAddress) -> None:
+    consent.opt_out(address, [Scope()], HOW)
+
+
+def bounce(address: EmailAddress) -> None:
+    consent.mark_invalid(address, HOW)
+
+
+def complain(address: EmailAddress) -> None:
+    consent.record_complaint(address, HOW)
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [(opt_out, Reason.OPTED_OUT), (bounce, Reason.INVALID), (complain, Reason.COMPLAINED)],
+)
+def test_what_an_address_has_said_holds_for_all_its_records(
+    what: Callable[[EmailAddress], None], reason: str
+) -> None:
+    what(known("ada@example.org"))
+    lead = Lead.objects.create(last_name="Lead", email="ADA@example.org")
+    people = a_target_list(a_contact("Ada@Example.org"), lead, a_contact("bob@example.org"))
+
+    assert [verdict for _email, verdict in verdicts(people)] == [reason, "", reason]
+
+
+def test_who_has_left_a_list_gets_nothing_from_a_mailing_that_goes_to_it_among_others() -> None:
+    ada = a_contact("ada@example.org")
+    left, other = a_target_list(ada), a_target_list(ada)
+    consent.opt_out(known("ada@example.org"), [left.consent_scope], HOW)
+
+    assert verdicts(left) == [("ada@example.org", Reason.OPTED_OUT_LIST)]
+    assert verdicts(other, left) == [("ada@example.org", Reason.OPTED_OUT_LIST)]
+    assert verdicts(other) == [("ada@example.org", "")]
+
+
+def test_leaving_a_list_outlives_the_membership() -> None:
+    ada = a_contact("ada@example.org")
+    left = a_target_list(ada)
+    consent.opt_out(known("ada@example.org"), [left.consent_scope], HOW)
+    left.members.all().delete()
+    again = Lead.objects.create(last_name="Imported again", email="ada@example.org")
+    a_target_list(again)
+    left.members.create(recipient_type="crm.lead", object_id=str(again.pk))
+
+    assert verdicts(left) == [("ada@example.org", Reason.OPTED_OUT_LIST)]
+
+
+def test_a_duplicate_of_somebody_left_out_has_the_same_reason_and_not_a_mail() -> None:
+    opt_out(known("ada@example.org"))
+    people = a_target_list(a_contact("ada@example.org"), a_contact("Ada@example.org"))
+
+    assert [reason for _email, reason in verdicts(people)] == [Reason.OPTED_OUT, Reason.OPTED_OUT]
+
+
+def test_a_record_that_was_deleted_is_no_candidate() -> None:
+    gone, stays = a_contact("gone@example.org"), a_contact("stays@example.org")
+    people = a_target_list(gone, stays)
+    gone.delete()
+
+    assert verdicts(people) == [("stays@example.org", "")]
+
+
+def test_a_type_that_the_host_has_dropped_is_passed_over() -> None:
+    people = a_target_list(a_contact("ada@example.org"))
+    people.members.create(recipient_type="crm.supplier", object_id="7")
+
+    assert verdicts(people) == [("ada@example.org", "")]
+
+
+def test_records_that_the_type_no_longer_offers_are_no_candidates(django_user_model: Any) -> None:
+    active = django_user_model.objects.create_user("ada", "ada@example.org")
+    left = django_user_model.objects.create_user("bob", "bob@example.org")
+    people = a_target_list(active, left)
+    django_user_model.objects.filter(pk=left.pk).update(is_active=False)
+
+    assert verdicts(people) == [("ada@example.org", "")]
+
+
+def test_resolving_twice_gives_the_same_order() -> None:
+    people = a_target_list(*reversed(contacts(30)))
+    shuffled = Lead.objects.bulk_create(
+        Lead(last_name=f"L{n}", email=f"l{n}@example.org") for n in range(5, 0, -1)
+    )
+    for lead in reversed(shuffled):
+        people.members.create(recipient_type="crm.lead", object_id=str(lead.pk))
+    first, second = ([(c.recipient_type, int(c.object_id)) for c in resolve([people])] for _ in range(2))
+
+    assert first == second == sorted(first)
+
+
+def queries_to(resolved: list[TargetListPage], without: list[TargetListPage]) -> tuple[int, list[Candidate]]:
+    with CaptureQueriesContext(connection) as queries:
+        candidates = list(resolve(resolved, without))
+    return len(queries), candidates
+
+
+def test_the_number_of_queries_does_not_grow_with_the_people_in_a_chunk() -> None:
+    few, many = a_target_list(*contacts(3)), a_target_list(*contacts(400, domain="many.example"))
+    excluded_few, excluded_many = (
+        a_target_list(*contacts(3)),
+        a_target_list(*contacts(400, domain="ex.example")),
+    )
+    for number in range(1, 300, 7):
+        opt_out(known(f"person{number}@many.example"))
+
+    few_queries, _candidates = queries_to([few], [excluded_few])
+    many_queries, candidates = queries_to([many], [excluded_many])
+
+    assert many_queries == few_queries
+    assert sum(candidate.reason == Reason.OPTED_OUT for candidate in candidates) == 43
+
+
+def test_people_in_several_chunks_are_deduplicated_over_all_of_them() -> None:
+    people = a_target_list(*contacts(700), *contacts(700))
+    summary = summarise([people])
+
+    assert (summary.included, dict(summary.left_out)) == (700, {Reason.DUPLICATE: 700})
+
+
+def test_the_summary_agrees_with_the_verdicts() -> None:
+    opt_out(known("bob@example.org"))
+    people = a_target_list(
+        a_contact("ada@example.org"), a_contact("ADA@example.org"), a_contact("bob@example.org")
+    )
+    summary = summarise([people])
+
+    assert summary.included == 1
+    assert dict(summary.left_out) == {Reason.DUPLICATE: 1, Reason.OPTED_OUT: 1}
+    assert [candidate.email for candidate in summary.examples[Reason.OPTED_OUT]] == ["bob@example.org"]
