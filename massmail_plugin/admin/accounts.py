@@ -7,6 +7,7 @@ from typing import Any
 
 import django_filters
 from django.urls import URLPattern, path
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList
@@ -25,6 +26,11 @@ from massmail_plugin.admin.screens import Create, Listing, ScopedViews
 def _shown_for(kind: str) -> dict[str, str]:
     """Attributes that hide a panel unless this kind is chosen. Without scripts everything is shown."""
     return {"data-w-rules-target": "show", "data-w-rules": json.dumps({"kind": [kind]})}
+
+
+def _last_fault(account: SenderAccount) -> str:
+    """The last fault, cut: the account's own page has all of it."""
+    return Truncator(account.last_fault).chars(90)
 
 
 class AccountFilterSet(WagtailFilterSet):
@@ -74,7 +80,7 @@ class SenderAccountViewSet(ScopedViews, ModelViewSet):
         Column("kind", label=_("Sends through"), accessor="get_kind_display", sort_key="kind"),
         UserColumn("owner", label=_("Owner"), blank_display_name=_("Everybody")),
         StateColumn("state", label=_("Status"), accessor="get_state_display", sort_key="state"),
-        Column("last_fault", label=_("Last fault")),
+        Column("last_fault", label=_("Last fault"), accessor=_last_fault),
     ]
     edit_handler = ObjectList(
         [

@@ -16,6 +16,7 @@ from wagtail.admin.viewsets.model import ModelViewSet
 
 from massmail_plugin.admin import names
 from massmail_plugin.admin.address_page import AddressPage, standing
+from massmail_plugin.admin.columns import MomentColumn
 from massmail_plugin.admin.consent import MarkValid, OptIn, OptOut
 from massmail_plugin.admin.screens import Listing, ScopedViews
 from massmail_plugin.recipients.models import EmailAddress
@@ -74,8 +75,8 @@ class EmailAddressViewSet(ScopedViews, ModelViewSet):
     list_display = [
         "key",
         Column("standing", label=_("Status"), accessor=standing),
-        DateColumn("opted_out_since", label=_("Opted out"), sort_key="opted_out_since"),
-        DateColumn("invalid_since", label=_("Invalid since"), sort_key="invalid_since"),
+        MomentColumn("opted_out_since", label=_("Opted out"), sort_key="opted_out_since"),
+        MomentColumn("invalid_since", label=_("Invalid since"), sort_key="invalid_since"),
         DateColumn("created_at", label=_("First seen"), sort_key="created_at"),
     ]
     form_fields: list[str] = []

@@ -14,6 +14,7 @@ from massmail_plugin.admin import names
 from massmail_plugin.admin.access import may
 from massmail_plugin.admin.columns import state_class
 from massmail_plugin.admin.screens import OwnPage
+from massmail_plugin.admin.target_lists.screens import url_to
 from massmail_plugin.feedback.figures import figures_for_campaign
 from massmail_plugin.mailings.models import Campaign, Mailing
 from massmail_plugin.mailings.progress import progress_of
@@ -70,5 +71,8 @@ def mailings_of(campaign: Campaign) -> list[Any]:
 
 
 def with_counts(lists: Any) -> list[Any]:
-    """Return target lists by title, with ``members_number``."""
-    return list(lists.get_queryset().annotate(members_number=Count("members")).order_by("title"))
+    """Return target lists by title, with ``members_number`` and the address of their people."""
+    found = list(lists.get_queryset().annotate(members_number=Count("members")).order_by("title"))
+    for target_list in found:
+        target_list.url_to_members = url_to("members", target_list.pk)
+    return found

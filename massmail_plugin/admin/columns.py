@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.text import Truncator
 from wagtail.admin.ui.tables import Column
 
 from massmail_plugin.mailings.states import MailingState
@@ -26,26 +29,32 @@ class LinkColumn(Column):
         return context
 
 
+class MomentColumn(Column):
+    """A time in full: Wagtail's "... ago" calls everything that is still to come "just now"."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, classname="massmail-moment", **kwargs)
+
+    def get_value(self, instance: Any) -> str:
+        moment = super().get_value(instance)
+        return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT") if moment else ""
+
+
 class ProgressColumn(Column):
     """How far a mailing has come: a bar, and the same in text."""
 
     cell_template_name = "massmail_plugin/admin/columns/progress.html"
 
-    class Media:
-        css = {"all": ["massmail_plugin/admin.css"]}
-
 
 class StateColumn(Column):
-    """The state of a mailing as a tag; states that need somebody stand out."""
+    """A state as a tag; those that need somebody stand out, and below stands why."""
 
     cell_template_name = "massmail_plugin/admin/columns/state.html"
-
-    class Media:
-        css = {"all": ["massmail_plugin/admin.css"]}
 
     def get_cell_context_data(self, instance: Any, parent_context: Any) -> dict[str, Any]:
         context = super().get_cell_context_data(instance, parent_context)
         context["classname"] = state_class(instance.state)
+        context["notice"] = Truncator(getattr(instance, "notice", "")).chars(90)
         return context
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -16,13 +17,14 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
-from wagtail.admin.ui.tables import Column, DateColumn
+from wagtail.admin.ui.tables import Column
 from wagtail.admin.views import generic
 from wagtail.admin.widgets.button import Button
 
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import PolicyOf
-from massmail_plugin.admin.columns import LinkColumn
+from massmail_plugin.admin.columns import LinkColumn, MomentColumn
+from massmail_plugin.admin.screens import Listing
 from massmail_plugin.admin.spreadsheets import stream_csv
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.feedback.models import DeliveryEvent
@@ -36,7 +38,9 @@ class DeliveryLogFilterSet(WagtailFilterSet):
     mailing = django_filters.ModelChoiceFilter(
         label=_("Mailing"), field_name="run__mailing", queryset=Mailing.objects.none()
     )
-    state = django_filters.MultipleChoiceFilter(label=_("Status"), choices=DeliveryState.choices)
+    state = django_filters.MultipleChoiceFilter(
+        label=_("Status"), choices=DeliveryState.choices, widget=CheckboxSelectMultiple
+    )
     reason = django_filters.ChoiceFilter(label=_("Reason"), choices=Reason.choices)
     event = django_filters.ChoiceFilter(
         label=_("What came back"), choices=DeliveryEvent.Kind.choices, method="by_event"
@@ -56,7 +60,7 @@ class DeliveryLogFilterSet(WagtailFilterSet):
         return queryset.filter(pk__in=happened.values("delivery"))
 
 
-class DeliveryLog(PolicyOf, generic.IndexView):
+class DeliveryLog(PolicyOf, Listing):
     """Searched by name and address, filtered, exported as it is filtered."""
 
     permission_model = Campaign
@@ -75,9 +79,9 @@ class DeliveryLog(PolicyOf, generic.IndexView):
             "mailing", label=_("Mailing"), accessor="run.mailing", url_name=f"{names.MAILINGS}:inspect"
         ),
         Column("state", label=_("Status"), accessor="get_state_display"),
-        Column("sentence", label=_("Reason"), accessor="get_reason_sentence"),
+        Column("sentence", label=_("Details"), accessor="get_reason_sentence"),
         Column("came_back", label=_("What came back"), accessor="came_back"),
-        DateColumn("handed_at", label=_("Sent")),
+        MomentColumn("handed_at", label=_("Sent")),
     ]
 
     def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:

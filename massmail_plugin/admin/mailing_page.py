@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from wagtail.admin.admin_url_finder import AdminURLFinder
 from wagtail.admin.widgets.button import Button
 
 from massmail_plugin.accounts.models import accounts_for
@@ -24,7 +25,7 @@ from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.feedback.figures import RunFigures, figures_for_run
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.progress import Progress, progress_of
-from massmail_plugin.mailings.states import RUNNING, DeliveryState, MailingState
+from massmail_plugin.mailings.states import DELETABLE, RUNNING, DeliveryState, MailingState
 
 #: Seconds until the page asks again, while mails are leaving and while it only waits.
 _WHILE_RUNNING, _WHILE_WAITING = 2, 10
@@ -44,6 +45,9 @@ class MailingPage(OwnPage):
     def get_edit_url(self) -> str | None:
         return super().get_edit_url() if self.object.state == MailingState.DRAFT else None
 
+    def get_delete_url(self) -> str | None:
+        return super().get_delete_url() if self.object.state in DELETABLE else None
+
     @cached_property
     def header_more_buttons(self) -> list[Any]:
         buttons = super().header_more_buttons
@@ -61,6 +65,8 @@ class MailingPage(OwnPage):
             "is_whole": True,
             "progress_url": reverse(f"{names.MAILINGS}:progress", args=(mailing.pk,)),
             "campaign_url": names.own_page(names.CAMPAIGNS, mailing.campaign_id),
+            "template_url": mailing.template
+            and AdminURLFinder(self.request.user).get_edit_url(mailing.template),
             "accounts": list(accounts_for(mailing.owner_id)),
         }
 
@@ -84,7 +90,7 @@ class MailingProgress(MailingScreen):
 def now(mailing: Mailing, policy: Any, user: Any) -> dict[str, Any]:
     """Return what the fragment shows at every look."""
     progress = progress_of([mailing.pk])[mailing.pk]
-    failed = progress.states[DeliveryState.FAILED]
+    failed, in_doubt = progress.states[DeliveryState.FAILED], progress.states[DeliveryState.IN_DOUBT]
     in_trouble = (DeliveryState.FAILED, DeliveryState.IN_DOUBT)
     troubles = Delivery.objects.filter(run__mailing=mailing, state__in=in_trouble).order_by("pk")
     return {
@@ -95,9 +101,9 @@ def now(mailing: Mailing, policy: Any, user: Any) -> dict[str, Any]:
         "progress": progress,
         "announced_percent": progress.percent // 10 * 10,
         "counts": counts(mailing, progress),
-        "failed": failed,
         "troubles": list(troubles[:_TROUBLES]),
-        "troubles_total": failed + progress.states[DeliveryState.IN_DOUBT],
+        "troubles_total": failed + in_doubt,
+        "in_doubt": in_doubt,
         "troubles_url": names.delivery_log(mailing.campaign_id, mailing=mailing.pk, state=list(in_trouble)),
         "buttons": buttons_for(mailing, policy, user, failed=failed),
         "next_seconds": next_seconds(mailing, progress),
@@ -150,7 +156,8 @@ def left_out(mailing: Mailing, figures: RunFigures) -> list[tuple[Any, int, str]
 
 def next_seconds(mailing: Mailing, progress: Progress) -> int:
     """Return when the page should ask again; 0: never, it is over."""
-    if mailing.state in RUNNING:
+    is_due = mailing.state == MailingState.PENDING and mailing.start_at and mailing.start_at <= timezone.now()
+    if mailing.state in RUNNING or is_due:
         return _WHILE_RUNNING
     if mailing.state in (MailingState.DONE, MailingState.CANCELLED):
         # What was being handed over when somebody pressed Cancel still finds its end.

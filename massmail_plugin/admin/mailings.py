@@ -7,6 +7,7 @@ from typing import Any
 import django_filters
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -15,12 +16,12 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin import messages
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel, ObjectList
-from wagtail.admin.ui.tables import Column, DateColumn, NumberColumn, UserColumn
+from wagtail.admin.ui.tables import Column, NumberColumn, UserColumn
 from wagtail.admin.views import generic
 from wagtail.admin.viewsets.model import ModelViewSet
 
 from massmail_plugin.admin import names
-from massmail_plugin.admin.columns import LinkColumn, ProgressColumn, StateColumn
+from massmail_plugin.admin.columns import LinkColumn, MomentColumn, ProgressColumn, StateColumn
 from massmail_plugin.admin.mailing_form import MailingForm, NoLongerDraft
 from massmail_plugin.admin.mailing_page import MailingPage, MailingProgress
 from massmail_plugin.admin.mailing_preview import MailingPreview
@@ -30,11 +31,13 @@ from massmail_plugin.admin.send import SendView
 from massmail_plugin.admin.send_test import SendTestView
 from massmail_plugin.mailings.models import Campaign, Mailing
 from massmail_plugin.mailings.progress import progress_of
-from massmail_plugin.mailings.states import MailingState
+from massmail_plugin.mailings.states import DELETABLE, MailingState
 
 
 class MailingFilterSet(WagtailFilterSet):
-    state = django_filters.MultipleChoiceFilter(label=_("Status"), choices=MailingState.choices)
+    state = django_filters.MultipleChoiceFilter(
+        label=_("Status"), choices=MailingState.choices, widget=CheckboxSelectMultiple
+    )
     owner = django_filters.ModelChoiceFilter(
         label=_("Owner"),
         queryset=lambda request: get_user_model().objects.filter(
@@ -75,6 +78,9 @@ class MailingListing(Listing):
 
     def get_edit_url(self, instance: Mailing) -> str | None:
         return super().get_edit_url(instance) if instance.state == MailingState.DRAFT else None
+
+    def get_delete_url(self, instance: Mailing) -> str | None:
+        return super().get_delete_url(instance) if instance.state in DELETABLE else None
 
 
 class MailingCreate(Create):
@@ -132,7 +138,7 @@ class MailingEdit(Edit):
 class MailingDelete(Delete):
     def form_valid(self, form: Any) -> HttpResponse:
         # What runs must not vanish under its workers; what has run is the proof of what was sent.
-        if self.object.state not in (MailingState.DRAFT, MailingState.CANCELLED):
+        if self.object.state not in DELETABLE:
             messages.error(self.request, self.get_protected_message())
             return redirect(names.own_page(names.MAILINGS, self.object.pk))
         return super().form_valid(form)
@@ -168,8 +174,7 @@ class MailingViewSet(ScopedViews, ModelViewSet):
         ),
         Column("template", label=_("Template"), sort_key="template__name"),
         UserColumn("owner", label=_("Owner"), sort_key="owner__username"),
-        DateColumn("start_at", label=_("Start"), sort_key="start_at"),
-        Column("notice", label=_("Notice")),
+        MomentColumn("start_at", label=_("Start"), sort_key="start_at"),
     ]
     edit_handler = ObjectList(
         [

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.admin.utils import quote
 from django.db.models import ProtectedError
+from django.forms import Media
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -27,6 +28,11 @@ class Listing(generic.IndexView):
     results_template_name = "massmail_plugin/admin/listing_results.html"
     #: What to say when there is nothing yet: what these things are for.
     empty_text: Any = ""
+
+    def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context_data(*args, **kwargs)
+        context["media"] += Media(css={"all": ["massmail_plugin/admin.css"]})
+        return context
 
     def _get_title_column(self, field_name: str, column_class: Any = TitleColumn, **kwargs: Any) -> Any:
         # Wagtail's own method leads to the edit form wherever the user may edit.

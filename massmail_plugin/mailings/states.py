@@ -37,6 +37,8 @@ class MailingState(models.TextChoices):
 RUNNING = (MailingState.ACTIVE, MailingState.ACTIVE_ERROR)
 #: A run exists or existed: content and audience are frozen and the mailing is read-only.
 STARTED = (*RUNNING, MailingState.PAUSED, MailingState.INTERRUPTED, MailingState.DONE, MailingState.CANCELLED)
+#: What is neither under way nor the proof of what was sent.
+DELETABLE = (MailingState.DRAFT, MailingState.CANCELLED)
 
 MAILING_MOVES: dict[MailingState, tuple[MailingState, ...]] = {
     MailingState.DRAFT: (MailingState.PENDING, MailingState.CANCELLED),
