@@ -88,7 +88,7 @@ class Renderer:
 
 
 def _clean(value: Any) -> Any:
-    """Make a host's value fit for a mail: plain text without control characters, local times, bounded length."""
+    """Make a host's value fit for a mail: plain text of bounded length, local times, None for a blank text."""
     if isinstance(value, Mapping):
         return {str(key): _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -97,4 +97,5 @@ def _clean(value: Any) -> Any:
         return timezone.localtime(value) if timezone.is_aware(value) else value
     if value is None or isinstance(value, bool | int | float | dt.date):
         return value
-    return _NOT_FOR_MAIL.sub(" ", str(value)[:VALUE_LIMIT])
+    text = _NOT_FOR_MAIL.sub(" ", str(value)[:VALUE_LIMIT])
+    return text if text.strip() else None

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import translation
 from django.utils.translation import gettext as _
-from mjml import mjml2html
 
 from massmail_plugin.content import language, plaintext
 from massmail_plugin.content.blocks.raw import RawMjmlBlock, protected_source
@@ -16,6 +15,7 @@ from massmail_plugin.content.compiled import CompiledContent
 from massmail_plugin.content.fields import all_fields, placed_blocks
 from massmail_plugin.content.finish import Finisher
 from massmail_plugin.content.mjml.check import Checker
+from massmail_plugin.content.mjml.compile import to_html
 from massmail_plugin.content.mjml.repair import repair
 from massmail_plugin.content.placeholders import Placeholders
 from massmail_plugin.content.problems import ContentError, Problem
@@ -56,7 +56,7 @@ def compile_block(block: Any, value: Any) -> str:
     """Return the HTML of one block with an example value, for the block picker."""
     placeholders = Placeholders()
     source = document([block.bind(value)], placeholders, language="en", title="", footer=Footer())
-    return placeholders.unprotect(mjml2html(source))
+    return placeholders.unprotect(to_html(source))
 
 
 def _compile(template: EmailTemplate, options: CompileOptions) -> CompiledContent:
@@ -82,7 +82,7 @@ def _html(template: EmailTemplate, options: CompileOptions, placeholders: Placeh
     if len(source) > MAX_SOURCE:
         raise ContentError([Problem(_("Body"), _("The mail is too long. Shorten it."))])
     try:
-        return mjml2html(source)
+        return to_html(source)
     except ValueError as error:
         raise ContentError(_culprits(template, str(error))) from error
 
@@ -128,7 +128,7 @@ def _culprits(template: EmailTemplate, message: str) -> list[Problem]:
         if isinstance(placed.block, RawMjmlBlock):
             source = repair(protected_source(placed.value, Placeholders()))
             try:
-                mjml2html(f"<mjml><mj-body>{source}</mj-body></mjml>")
+                to_html(f"<mjml><mj-body>{source}</mj-body></mjml>")
             except ValueError as error:
                 problems.append(
                     Problem(placed.where, _("MJML cannot read this: {reason}.").format(reason=error))

@@ -15,7 +15,7 @@ from liquid import BoundTemplate, Environment
 from liquid.ast import Node
 from liquid.builtin import content, illegal, output
 from liquid.builtin.expressions import Filter, FilteredExpression, Path
-from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.expressions.primitive import Blank, Empty, Nil, RangeLiteral, StringLiteral
 from liquid.builtin.tags import case_tag, comment_tag, if_tag, inline_comment_tag, unless_tag
 from liquid.context import RenderContext
 from liquid.exceptions import LiquidError, LiquidSyntaxError
@@ -122,7 +122,22 @@ def parse(source: str, *, escape: bool) -> BoundTemplate:
             # `(1..99999999999) contains "a"` would compare for hours.
             if isinstance(expression, RangeLiteral):
                 raise LiquidSyntaxError("ranges are not available", token=expression.token)
+            _compare_with_nothing(expression)
     return template
+
+
+def _compare_with_nothing(expression: Expression) -> None:
+    """Let ``== ""``, ``== empty`` and ``== blank`` mean the same as ``== nil``.
+
+    An empty field counts as missing, or else ``{% if contact.city %}`` would be true for an empty text.
+    """
+    for side in ("left", "right"):
+        operand = getattr(expression, side, None)
+        is_nothing = isinstance(operand, Empty | Blank) or (
+            isinstance(operand, StringLiteral) and not operand.value.strip()
+        )
+        if is_nothing and not isinstance(expression, FilteredExpression):
+            setattr(expression, side, Nil(operand.token))
 
 
 def inspect(template: BoundTemplate) -> Uses:

@@ -87,6 +87,8 @@ class EmailTemplate(
         verbose_name = _("email template")
         verbose_name_plural = _("email templates")
         ordering = ["name"]
+        # Wagtail adds the last three only once the admin's viewsets are loaded, which migrating need not do.
+        default_permissions = ("add", "change", "delete", "view", "publish", "lock", "unlock")
 
     def __str__(self) -> str:
         return self.name

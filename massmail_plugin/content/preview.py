@@ -86,17 +86,17 @@ def _options() -> CompileOptions:
 
 
 class _InertLinks(dict[str, str]):
-    """Any name leads nowhere."""
+    """A link to nowhere for any name."""
 
     def __missing__(self, name: str) -> str:
-        return "#"
+        return f"#{name}"
 
 
 def _variables(template: EmailTemplate, request: HttpRequest, sample: Sample | None) -> dict[str, Any]:
     return {
         "contact": sample.merge_values if sample else {},
-        "unsubscribe_url": "#",
-        "view_url": "#",
+        "unsubscribe_url": "#unsubscribe",
+        "view_url": "#view",
         "tracking": _InertLinks(),
         "sender": _sender(request),
         "campaign": {"name": _("Name of the campaign")},

@@ -20,7 +20,7 @@ _TAG = re.compile(r"<[^<>]*>")
 
 def with_inline_styles(markup: str) -> str:
     """Return the editor's HTML with the styles on its elements: some mail programs drop style sheets."""
-    markup = _BLOCK_KEY.sub("", markup)
+    markup = _BLOCK_KEY.sub("", markup).replace("]]>", "]]&gt;")  # mrml stumbles over "]]>"
     return _START_TAG.sub(lambda tag: f'<{tag[1]}{tag[2]} style="{_STYLES[tag[1]]}">', markup)
 
 

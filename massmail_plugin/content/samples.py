@@ -98,4 +98,11 @@ def _greeting_field(recipient_type: RecipientType) -> str:
 
 
 def _records(recipient_type: RecipientType) -> QuerySet[Any]:
-    return recipient_type.get_queryset().order_by("pk")
+    """Return the records that have an address, oldest first."""
+    path = recipient_type.email
+    return (
+        recipient_type.get_queryset()
+        .exclude(**{path: ""})
+        .exclude(**{f"{path}__isnull": True})
+        .order_by("pk")
+    )

@@ -40,6 +40,9 @@ class ImageBlock(MailBlock, blocks.StructBlock):
         template = "massmail_plugin/content/blocks/image.mjml"
         form_layout = BlockGroup(children=["image", "alt", "decorative"], settings=["link", "alignment"])
 
+    # Without an image there is nothing to show in the block picker.
+    is_previewable = False
+
     def clean(self, value: Any) -> Any:
         cleaned = super().clean(value)
         if not cleaned["alt"].strip() and not cleaned["decorative"]:

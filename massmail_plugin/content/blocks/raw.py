@@ -21,7 +21,7 @@ class RawMjmlBlock(MailBlock, blocks.StructBlock):
         label=_("MJML"),
         rows=10,
         max_length=200_000,
-        help_text=_("One or more <mj-section> elements. Mistakes are shown in the preview, with their line."),
+        help_text=_("One or more mj-section elements. The preview shows mistakes with their line."),
     )
 
     class Meta:

@@ -97,7 +97,7 @@ class SpacerBlock(MailBlock, blocks.StructBlock):
     )
 
     class Meta:
-        icon = "placeholder"
+        icon = "order"
         label = _("Spacer")
         description = _("Empty room between two parts.")
         template = "massmail_plugin/content/blocks/spacer.mjml"

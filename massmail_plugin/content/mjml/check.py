@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from django.utils.translation import gettext as _
 
 from massmail_plugin.content.mjml.elements import CHILDREN, name_problem
-from massmail_plugin.content.mjml.source import Attribute, SourceError, Tag, Text, read
+from massmail_plugin.content.mjml.source import Attribute, Comment, SourceError, Tag, Text, read
 from massmail_plugin.content.placeholders import Placeholders
 from massmail_plugin.content.problems import Problem, at_offset
 
@@ -20,7 +21,8 @@ _LINKS = {"href": ("mj-", "a", "area"), "src": ("mj-", "img")}
 _LINK_ATTRIBUTES = frozenset(
     {"action", "background", "background-url", "href", "src", "srcset", "thumbnails-src"}
 )
-_BAD_SCHEME = re.compile(r"[\s\x00-\x20]*(?:javascript|vbscript|data|file)\s*:", re.IGNORECASE)
+_BAD_SCHEME = re.compile(r"(?:javascript|vbscript|data|file):", re.IGNORECASE)
+_BLANKS = re.compile(r"[\x00-\x20]+")
 
 
 class Checker:
@@ -41,6 +43,8 @@ class Checker:
                     self._tag(piece)
                 elif isinstance(piece, Text):
                     self._text(piece)
+                else:
+                    self._comment(piece)
             if self._open:
                 raise SourceError(
                     _("<{name}> is never closed.").format(name=self._open[-1].name), self._open[-1].start
@@ -92,7 +96,7 @@ class Checker:
         name, value = attribute.name.lower(), attribute.value or ""
         if name.startswith("on"):
             return _("Remove “{name}”: scripts do not run in mails.").format(name=attribute.name)
-        if name in _LINK_ATTRIBUTES and _BAD_SCHEME.match(value):
+        if name in _LINK_ATTRIBUTES and _BAD_SCHEME.match(_BLANKS.sub("", html.unescape(value))):
             return _("Only https, http, mailto and tel links work in mails.")
         if self.placeholders.find(value) and not _takes_placeholders(tag.name, name):
             return _("Placeholders work in href, src, alt and title, not in “{name}”.").format(
@@ -104,6 +108,11 @@ class Checker:
         if self.placeholders.find(name):
             return _("A placeholder may stand in text or in the quotes of an attribute, not here.")
         return ""
+
+    def _comment(self, comment: Comment) -> None:
+        parent = self._open[-1].name if self._open else ""
+        if parent in CHILDREN and "[" in comment.text[:7]:
+            self._report(_("Put conditional comments into <mj-raw>."), comment.start)
 
     def _text(self, text: Text) -> None:
         parent = self._open[-1].name if self._open else ""

@@ -20,8 +20,11 @@ def repair(source: str) -> str:
 
 def _repaired(source: str) -> Iterator[str]:
     for piece in read(source):
-        if isinstance(piece, Text | Comment):
+        if isinstance(piece, Comment):
             yield piece.text
+        elif isinstance(piece, Text):
+            # "]]>" ends a CDATA section for mrml, also where there is none.
+            yield piece.text.replace("]]>", "]]&gt;")
         elif piece.closing:
             yield f"</{piece.name}>"
         else:

@@ -35,6 +35,9 @@ VOID_ELEMENTS = frozenset(
 # Possessive quantifiers: no backtracking, so that reading takes linear time whatever is written.
 _NAME = re.compile(r"</?([A-Za-z][^\s/<>\"'=]*+)")
 _ATTRIBUTE = re.compile(r"\s++([^\s=/<>\"']++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'))?+")
+_XML_NAME = re.compile(r"[A-Za-z_][\w.:-]*+", re.ASCII)
+# mrml reads what stands between the two marks of Outlook's conditional comments as elements.
+_CONDITION = re.compile(r"<!--\[if\b[^\[\]<>]*+\]>(?:<!-->)?+|<!\[endif\]-->")
 _TAG_END = re.compile(r"\s*+(/?)>")
 
 
@@ -65,6 +68,8 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
+    """A comment, or one mark of a conditional comment."""
+
     text: str
     start: int
 
@@ -99,11 +104,10 @@ def read(source: str) -> Iterator[Piece]:
 
 
 def _read_markup(source: str, start: int) -> tuple[Piece, int]:
+    if mark := _CONDITION.match(source, start):
+        return Comment(mark.group(), start), mark.end()
     if source.startswith("<!--", start):
-        end = source.find("-->", start + 4)
-        if end < 0:
-            raise SourceError(_("This comment is never closed. Add “-->”."), start)
-        return Comment(source[start : end + 3], start), end + 3
+        return _read_comment(source, start)
     if source.startswith(("<!", "<?"), start):
         raise SourceError(_("Remove this declaration: only elements are read here."), start)
     found = _NAME.match(source, start)
@@ -112,18 +116,41 @@ def _read_markup(source: str, start: int) -> tuple[Piece, int]:
     return _read_tag(source, start, found)
 
 
+def _read_comment(source: str, start: int) -> tuple[Comment, int]:
+    end = source.find("-->", start + 4)
+    if end < 0:
+        raise SourceError(_("This comment is never closed. Add “-->”."), start)
+    dashes = source.find("--", start + 4, end + 1)
+    if dashes >= 0:
+        raise SourceError(_("Remove the “--” inside the comment."), dashes)
+    return Comment(source[start : end + 3], start), end + 3
+
+
 def _read_tag(source: str, start: int, found: re.Match[str]) -> tuple[Tag, int]:
-    attributes, position = [], found.end()
+    if not _XML_NAME.fullmatch(found[1]):
+        raise SourceError(_("“{name}” is no name for an element.").format(name=found[1]), start)
+    attributes: dict[str, Attribute] = {}
+    position = found.end()
     while attribute := _ATTRIBUTE.match(source, position):
-        value = attribute[2] if attribute[2] is not None else attribute[3]
-        attributes.append(Attribute(attribute[1], value, attribute.start(1)))
+        read_attribute = _attribute(attribute)
+        if read_attribute.name in attributes:
+            message = _("“{name}” stands twice in this tag.").format(name=read_attribute.name)
+            raise SourceError(message, read_attribute.offset)
+        attributes[read_attribute.name] = read_attribute
         position = attribute.end()
     end = _TAG_END.match(source, position)
     if not end:
         raise _unfinished(source, start, position, found[1])
     name, closing = found[1], source.startswith("</", start)
     empty = not closing and (bool(end[1]) or name.lower() in VOID_ELEMENTS)
-    return Tag(name, tuple(attributes), start, closing, empty), end.end()
+    return Tag(name, tuple(attributes.values()), start, closing, empty), end.end()
+
+
+def _attribute(found: re.Match[str]) -> Attribute:
+    if not _XML_NAME.fullmatch(found[1]):
+        message = _("“{name}” is no name for an attribute.").format(name=found[1])
+        raise SourceError(message, found.start(1))
+    return Attribute(found[1], found[2] if found[2] is not None else found[3], found.start(1))
 
 
 def _unfinished(source: str, start: int, position: int, name: str) -> SourceError:
