@@ -16,9 +16,11 @@ from anymail.signals import RejectReason
 # RFC 3463 3.2: bad mailbox, bad system, bad syntax, moved, null MX (RFC 7505). 5.1.7 and 5.1.8 speak of the
 # sender, 5.1.0 of nothing in particular.
 _GONE_CODE = re.compile(r"(?<![\d.])5\.1\.(?:1|2|3|6|10)(?!\.?\d)")
-# A temporary refusal, a full or disabled mailbox, and policy: RFC 3463 4.x.x, 5.2.x, 5.3.4, 5.7.x. Both
+# A temporary refusal, the sender, a full or disabled mailbox, policy: RFC 3463 4.x.x, 5.1.7-8, 5.2.x, 5.7.x. Both
 # patterns step over IP addresses, which servers like to quote.
-_OTHER_CODE = re.compile(r"(?<![\d.])(?:4\.\d{1,3}\.\d{1,3}|5\.2\.\d{1,3}|5\.3\.4|5\.7\.\d{1,3})(?!\.?\d)")
+_OTHER_CODE = re.compile(
+    r"(?<![\d.])(?:4\.\d{1,3}\.\d{1,3}|5\.1\.[78]|5\.2\.\d{1,3}|5\.3\.4|5\.7\.\d{1,3})(?!\.?\d)"
+)
 _GONE_WORDS = re.compile(
     r"unknown (?:user|recipient|mailbox|local)|(?:user|recipient|mailbox|account) (?:is )?unknown"
     r"|no such (?:user|recipient|mailbox|address|person|domain)"
@@ -31,7 +33,7 @@ _GONE_WORDS = re.compile(
 _OTHER_WORDS = re.compile(
     r"\bquota\b|mailbox (?:is )?full|over ?quota|out of (?:disk )?(?:space|storage)|insufficient (?:disk|storage)"
     r"|spam|block(?:ed|ing|list)|blacklist|polic(?:y|ies)|reputation|rate limit|too (?:many|large|big)"
-    r"|temporar|try again|greylist|grey-list|time(?:d)?[ -]?out",
+    r"|sender address|temporar|try again|greylist|grey-list|time(?:d)?[ -]?out",
     re.IGNORECASE,
 )
 _HARD_NAME = re.compile(r"(?:^|[._ ])hard|^user unknown$|^NoEmail$", re.IGNORECASE)
