@@ -44,7 +44,7 @@ class SenderAccountForm(WagtailAdminModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        account: SenderAccount = self.instance
+        account: Any = self.instance
         self.fields["new_password"].help_text = _hint(account.password)
         self.fields["new_options"].help_text = " ".join(
             [
@@ -85,7 +85,7 @@ class SenderAccountForm(WagtailAdminModelForm):
             self.add_error(new, ValidationError(message))
 
     def save(self, commit: bool = True) -> SenderAccount:
-        account: SenderAccount = self.instance
+        account: Any = self.instance
         if self.cleaned_data.get("remove_password"):
             account.password = Secret()
         if self.cleaned_data.get("remove_options"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -43,8 +44,8 @@ class AccountVerb(PermissionCheckedMixin, ScopedObject, BaseOperationView):
 
     http_method_names = ["post"]
     model = SenderAccount
-    any_permission_required = ("change",)
-    object_permissions = ("change",)
+    any_permission_required: Sequence[str] = ("change",)
+    object_permissions: Sequence[str] = ("change",)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self.perform_operation()

@@ -56,7 +56,7 @@ def standing(address: EmailAddress) -> str:
 
 def opt_outs(address: EmailAddress) -> list[dict[str, Any]]:
     """Return the opt-outs that hold now: of what, since when, and where to take each back."""
-    found = []
+    found: list[dict[str, Any]] = []
     if address.opted_out_since:
         found.append({"label": _("All mailings"), "since": address.opted_out_since, "scope": EVERYTHING})
     labels = dict(address.consent_events.order_by("at", "pk").values_list("scope", "scope_label"))

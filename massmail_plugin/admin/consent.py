@@ -19,6 +19,7 @@ from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import ScopedObject
 from massmail_plugin.admin.address_page import opt_outs
+from massmail_plugin.admin.screens import signed_in
 from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.consent import How, Scope
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
@@ -76,7 +77,9 @@ class ConsentView(
         form = ReasonForm(request.POST)
         if not form.is_valid():
             return self.render_to_response(self.get_context_data(form=form))
-        self.say(How(ConsentEvent.Method.OPERATOR, reason=form.cleaned_data["reason"], actor=request.user))
+        self.say(
+            How(ConsentEvent.Method.OPERATOR, reason=form.cleaned_data["reason"], actor=signed_in(request))
+        )
         messages.success(request, str(self.done))
         return redirect(names.own_page(names.ADDRESSES, self.object.pk))
 

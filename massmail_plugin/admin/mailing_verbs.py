@@ -19,7 +19,7 @@ from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import ScopedObject
 from massmail_plugin.admin.mailing_screens import MailingScreen
-from massmail_plugin.admin.screens import show_refusal
+from massmail_plugin.admin.screens import show_refusal, signed_in
 from massmail_plugin.delivery.nudges import nudge_tick
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.actions import Refused
@@ -43,7 +43,7 @@ class VerbView(PermissionCheckedMixin, ScopedObject, BaseOperationView):
         assert self.verb is not None
         assert self.done is not None
         try:
-            result = self.verb(self.object, user=request.user)
+            result = self.verb(self.object, user=signed_in(request))
         except Refused as refused:
             show_refusal(request, refused.problems)
         else:
@@ -140,7 +140,7 @@ class CancelView(MailingScreen):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            stopped = actions.cancel(self.object, user=request.user)
+            stopped = actions.cancel(self.object, user=signed_in(request))
         except Refused as refused:
             show_refusal(request, refused.problems)
         else:

@@ -17,7 +17,7 @@ from wagtail.admin.admin_url_finder import AdminURLFinder
 from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.admin import names
 from massmail_plugin.admin.mailing_screens import MailingScreen
-from massmail_plugin.admin.screens import show_refusal
+from massmail_plugin.admin.screens import show_refusal, signed_in
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.resolve import Summary
 from massmail_plugin.delivery.nudges import nudge_tick
@@ -42,7 +42,7 @@ class SendView(MailingScreen):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            released = actions.release(self.object, user=request.user)
+            released = actions.release(self.object, user=signed_in(request))
         except Refused as refused:
             return self._refuse(request, refused)
         nudge_tick()

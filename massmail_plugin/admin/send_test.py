@@ -13,6 +13,7 @@ from wagtail.admin import messages
 
 from massmail_plugin.admin import names
 from massmail_plugin.admin.mailing_screens import MailingScreen
+from massmail_plugin.admin.screens import signed_in
 from massmail_plugin.content.problems import ContentError
 from massmail_plugin.delivery.send_test import send_test
 from massmail_plugin.mailings.actions import Refused
@@ -35,7 +36,7 @@ class SendTestView(MailingScreen):
     step = _("Send test")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        form = kwargs.pop("form", None) or SendTestForm(initial={"to": self.request.user.email})
+        form = kwargs.pop("form", None) or SendTestForm(initial={"to": signed_in(self.request).email})
         return {**super().get_context_data(**kwargs), "form": form}
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

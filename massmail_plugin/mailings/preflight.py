@@ -65,18 +65,21 @@ def check(mailing: Mailing, *, starting: bool = False) -> Preflight:
     return result
 
 
-def _setting_problems(mailing: Mailing, *, starting: bool) -> Iterator[str]:
+def _setting_problems(mailing: Mailing, *, starting: bool) -> Iterator[Finding]:
     if not starting and mailing.start_at and mailing.start_at < timezone.now():
-        yield _("The start time has passed. Choose a later one, or empty it to start at once.")
+        sentence = _("The start time has passed. Choose a later one, or empty it to start at once.")
+        yield Finding(sentence, Place.MAILING)
     if not accounts_for(mailing.owner_id).exists():
-        yield _(
+        sentence = _(
             "No sender account is ready for the owner of this mailing. Add one, or mend the one that has stopped."
         )
+        yield Finding(sentence, Place.ACCOUNTS)
     if not preferences.load().base_url:
-        yield _(
+        sentence = _(
             "The public address of this site is not set, so the links in the mails would lead nowhere. "
             "Enter it under Settings › Mass mailing."
         )
+        yield Finding(sentence, Place.PREFERENCES)
 
 
 def _check_content(mailing: Mailing, result: Preflight) -> None:
@@ -85,9 +88,8 @@ def _check_content(mailing: Mailing, result: Preflight) -> None:
         result.problems.append(Finding(_("Choose a template."), Place.MAILING))
         return
     if not template.live:
-        result.problems.append(
-            _("The template “%(name)s” is a draft. Publish it first.") % {"name": template}
-        )
+        sentence = _("The template “%(name)s” is a draft. Publish it first.") % {"name": template}
+        result.problems.append(Finding(sentence, Place.TEMPLATE))
     try:
         compile_template(template, compile_options())
     except ContentError as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.urls import reverse
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.ui.tables import BulkActionsCheckboxColumn, ButtonsColumnMixin, Column, TitleColumn
 from wagtail.admin.widgets.button import ListingButton
@@ -37,6 +39,21 @@ class ListTitleColumn(ButtonsColumnMixin, TitleColumn):
                 attrs={"aria-label": _("Edit “%(title)s”") % {"title": instance.title}},
             )
         ]
+
+
+class PersonColumn(TitleColumn):
+    """A name with the address below: side by side they would be too wide for a phone."""
+
+    cell_template_name = "massmail_plugin/target_lists/name_cell.html"
+
+    def __init__(self, name: str, *, get_email: Callable[[Any], str], **kwargs: Any) -> None:
+        super().__init__(name, **kwargs)
+        self.get_email = get_email
+
+    def get_cell_context_data(self, instance: Any, parent_context: Any) -> dict[str, Any]:
+        context = super().get_cell_context_data(instance, parent_context)
+        # Cut: one that is too long would push all other columns out of sight.
+        return {**context, "email": Truncator(self.get_email(instance)).chars(60)}
 
 
 class StatusColumn(Column):

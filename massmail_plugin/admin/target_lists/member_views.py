@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from wagtail.admin.filters import WagtailFilterSet
-from wagtail.admin.ui.tables import Column, TitleColumn
+from wagtail.admin.ui.tables import Column
 from wagtail.admin.widgets.button import Button, HeaderButton
 from wagtail.log_actions import log
 
 from massmail_plugin import recipients
-from massmail_plugin.admin.target_lists.columns import RemoveColumn, SelectColumn, StatusColumn
+from massmail_plugin.admin.target_lists.columns import PersonColumn, RemoveColumn, SelectColumn, StatusColumn
 from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmView
 from massmail_plugin.admin.target_lists.permissions import may_change
 from massmail_plugin.admin.target_lists.rows import STATUSES, MemberRow, member_rows
@@ -102,13 +102,14 @@ class MembersView(SelectableListing):
     @cached_property
     def columns(self) -> list[Any]:  # type: ignore[override]
         shown = [
-            TitleColumn("name", label=_("Name"), get_url=lambda row: row.url),
-            Column("shown_email", label=_("Address")),
+            PersonColumn(
+                "name", label=_("Name"), get_url=lambda row: row.url, get_email=lambda row: row.email
+            ),
             Column("type_label", label=_("Type")),
             StatusColumn("status", label=_("Status")),
         ]
         return (
-            [SelectColumn(), *shown, RemoveColumn("remove", label="", url=self.get_action_url())]
+            [SelectColumn(), *shown, RemoveColumn("remove", label=_("Remove"), url=self.get_action_url())]
             if self.may_change
             else shown
         )

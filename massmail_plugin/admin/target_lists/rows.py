@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db.models import Model
 from django.utils.functional import Promise
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin.admin_url_finder import AdminURLFinder
@@ -49,11 +48,6 @@ class MemberRow:
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def shown_email(self) -> str:
-        """The address, cut: one that is too long would push all other columns out of sight."""
-        return Truncator(self.email).chars(60)
 
     @property
     def status(self) -> str:
