@@ -192,7 +192,7 @@ def test_a_new_template_can_be_previewed_before_it_is_saved(editor: Client) -> N
     url = reverse(f"{VIEWS}:preview_on_add")
     heading = "heading", {"text": "Hello {{ contact.first_name }}", "level": "1", "alignment": "left"}
     form = {
-        "name": "",
+        "name": "New",
         "subject": "",
         "preheader": "",
         "text": "",
