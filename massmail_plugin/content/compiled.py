@@ -68,20 +68,21 @@ class Renderer:
     """
 
     def __init__(self, content: CompiledContent) -> None:
-        self._subject = language.parse(content.subject, escape=False)
-        self._html = language.parse(content.html, escape=True)
-        self._text = language.parse(content.text, escape=False)
+        self._subject = language.Part(content.subject, escape=False)
+        self._html = language.Part(content.html, escape=True)
+        self._text = language.Part(content.text, escape=False)
 
     def render(self, variables: Mapping[str, Any]) -> RenderedMail:
         """Return the mail for one recipient. Raises :class:`RenderFailed`."""
         values = {"today": timezone.localdate(), **variables}
         for name in ("contact", "sender", "campaign"):
             values[name] = _clean(values.get(name) or {})
+        context = self._html.context(values)
         try:
             return RenderedMail(
-                subject=clean_header(self._subject.render(values)),
-                html=self._html.render(values),
-                text=self._text.render(values),
+                subject=clean_header(self._subject.render(context)),
+                html=self._html.render(context),
+                text=self._text.render(context),
             )
         except (language.LiquidError, ValueError, TypeError, ArithmeticError) as error:
             raise RenderFailed(str(error)) from error

@@ -41,14 +41,14 @@ def preview_modes() -> list[tuple[str, Any]]:
 def serve(template: EmailTemplate, request: HttpRequest, mode: str) -> HttpResponse:
     """Return the preview page; mistakes in the template make a page that says where they are."""
     sample, notice = _choose(template, mode)
-    context = {"sample": sample, "notice": notice, "request": request}
+    context: dict[str, Any] = {"sample": sample, "notice": notice}
     try:
         mail, preheader = _render(template, request, sample)
     except ContentError as error:
-        page = render_to_string(f"{_FOLDER}/preview_problems.html", {**context, "problems": error.problems})
+        page: str = render_to_string(f"{_FOLDER}/preview_problems.html", {"problems": error.problems})
     else:
         context |= {"mail": mail, "preheader": preheader, "sender": _sender(request)}
-        page = _text_page(context) if mode == "text" else _mail_page(context, is_dark=mode == "dark")
+        page = _page(mode, context)
     return HttpResponse(page, headers={"Content-Security-Policy": POLICY})
 
 
@@ -110,13 +110,10 @@ def _sender(request: HttpRequest) -> dict[str, str]:
     return {"name": user.get_full_name() or user.get_username(), "email": user.email or "sender@example.com"}
 
 
-def _mail_page(context: dict[str, Any], *, is_dark: bool) -> str:
-    """Put the inbox's lines above the mail, inside its own document."""
-    mail: RenderedMail = context["mail"]
+def _page(mode: str, context: dict[str, Any]) -> str:
+    if mode == "text":
+        return render_to_string(f"{_FOLDER}/preview_text.html", context)
+    # The inbox's lines stand above the mail, inside its own document.
     inbox = render_to_string(f"{_FOLDER}/preview_inbox.html", context)
-    page = mail.html.replace(_DARK, "@media all" if is_dark else "@media not all")
-    return _BODY.sub(lambda found: found.group() + inbox, page, count=1)
-
-
-def _text_page(context: dict[str, Any]) -> str:
-    return render_to_string(f"{_FOLDER}/preview_text.html", context)
+    markup = context["mail"].html.replace(_DARK, "@media all" if mode == "dark" else "@media not all")
+    return _BODY.sub(lambda found: found.group() + inbox, markup, count=1)
