@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
-from wagtail.admin.panels import FieldPanel
+from wagtail.admin.panels import TitleFieldPanel
 from wagtail.models import Page, PagePermissionTester
 
 from massmail_plugin.audience.panels import MembersPanel
@@ -18,7 +18,13 @@ from massmail_plugin.recipients import consent
 swapper.set_app_prefix("wagtailcore", "wagtail")
 
 
-class PrivatePagePermissions(PagePermissionTester):
+#: Wagtail's own help says that the public sees it.
+TITLE = TitleFieldPanel(
+    "title", targets=[], placeholder=_("Title*"), help_text=_("Only your colleagues see it.")
+)
+
+
+class _PrivatePagePermissions(PagePermissionTester):
     """Wagtail offers to unpublish a page that is live; nothing private was ever published."""
 
     def can_unpublish(self) -> bool:
@@ -47,7 +53,7 @@ class PrivatePageMixin:
         return None
 
     def permissions_for_user(self, user: Any) -> PagePermissionTester:
-        return PrivatePagePermissions(user, self)
+        return _PrivatePagePermissions(user, self)
 
     @classmethod
     def get_indexed_objects(cls) -> models.QuerySet[Any]:
@@ -60,7 +66,7 @@ class TargetListIndexPage(PrivatePageMixin, Page):
     #: Made once, by ``audience.members.get_index_page``: below a site's pages lists would be in that site.
     parent_page_types: list[str] = []
     subpage_types = ["massmail_plugin.TargetListPage"]
-    content_panels = [FieldPanel("title", classname="title")]
+    content_panels = [TITLE]
     show_in_menus_default = False
     preview_modes: list[tuple[str, str]] = []
 
@@ -80,7 +86,7 @@ class TargetListPage(PrivatePageMixin, Page):
 
     parent_page_types = ["massmail_plugin.TargetListIndexPage"]
     subpage_types: list[str] = []
-    content_panels = [FieldPanel("title", classname="title"), "description", MembersPanel()]
+    content_panels = [TITLE, "description", MembersPanel()]
     show_in_menus_default = False
     preview_modes: list[tuple[str, str]] = []
 

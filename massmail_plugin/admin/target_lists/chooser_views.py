@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.generic import TemplateView
@@ -17,7 +16,7 @@ from wagtail.admin.ui.tables import Column
 
 from massmail_plugin import recipients
 from massmail_plugin.admin.target_lists.adding import add_and_tell, choosable
-from massmail_plugin.admin.target_lists.columns import SelectColumn
+from massmail_plugin.admin.target_lists.columns import PersonColumn, SelectColumn
 from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmView
 from massmail_plugin.admin.target_lists.permissions import choosable_types, may_choose
 from massmail_plugin.admin.target_lists.screens import OfTargetList, SelectableListing, url_to
@@ -64,13 +63,10 @@ class ChoosePeople(OfRecipientType, SelectableListing):
     """The records of one type, with its filters and a search."""
 
     template_name = "massmail_plugin/target_lists/choose.html"
-    action_label = gettext_lazy("Add to the list")
+    action_label = gettext_lazy("Add to list")
 
     def get_page_title(self) -> str:
-        return _("Add people")
-
-    def get_page_subtitle(self) -> str:
-        return self.target_list.title
+        return _("Add people to “%(list)s”") % {"list": self.target_list.title}
 
     @cached_property
     def filterset_class(self) -> Any:  # type: ignore[override]
@@ -89,13 +85,11 @@ class ChoosePeople(OfRecipientType, SelectableListing):
         of = self.recipient_type
         return [
             SelectColumn(),
-            Column(
-                "name", label=_("Name"), accessor=lambda record: of.display_name(record) or _("(no name)")
-            ),
-            Column(
-                "email",
-                label=_("Address"),
-                accessor=lambda record: Truncator(of.record_email(record)).chars(60),
+            PersonColumn(
+                "name",
+                label=_("Name"),
+                accessor=lambda record: of.display_name(record) or _("(no name)"),
+                get_email=of.record_email,
             ),
             Column("in_list", label=_("In the list"), accessor=self._already),
         ]

@@ -68,7 +68,11 @@ def one_save_button(items: list[Any], request: HttpRequest, context: dict[str, A
     if publish is not None:
         items[:] = [
             SaveMenuItem(order=0),
-            *(item for item in items if item.name not in ("action-publish", "action-save-draft")),
+            *(
+                item
+                for item in items
+                if item.name not in ("action-publish", "action-save-draft", "action-submit")
+            ),
         ]
 
 

@@ -69,7 +69,7 @@ class MembersView(SelectableListing):
     filterset_class = MemberFilterSet
     is_searchable = True
     verbose_name_plural = gettext_lazy("people")
-    action_label = gettext_lazy("Remove from the list")
+    action_label = gettext_lazy("Remove")
 
     def get_page_title(self) -> str:
         return _("People")

@@ -77,6 +77,8 @@ class TargetListsView(CountedLists, IndexView):
 
     page_title = gettext_lazy("Target lists")
     template_name = "wagtailadmin/generic/index.html"
+    # The pages' own class pulls the pagination up over the last row.
+    table_classname = "listing"
     results_template_name = "massmail_plugin/target_lists/index_results.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -139,6 +141,9 @@ class TargetListViewSet(PageListingViewSet):
 
 class ExplorerView(CountedLists, ExplorableIndexView):
     """The page explorer below the folder of target lists."""
+
+    # Without the explorer's warning that pages outside of all sites have no public address: ours need none.
+    results_template_name = "wagtailadmin/pages/index_results.html"
 
     @cached_property
     def explorable_columns(self) -> list[Any]:  # type: ignore[override]
