@@ -18,7 +18,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column
-from wagtail.admin.views import generic
 from wagtail.admin.widgets.button import Button
 
 from massmail_plugin.admin import names
@@ -138,7 +137,7 @@ class DeliveryLog(PolicyOf, Listing):
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         if self.is_export:
             return stream_csv(f"campaign-{self.campaign.pk}-log", *export(self.object_list))  # type: ignore[return-value]
-        return super(generic.IndexView, self).render_to_response(context, **kwargs)
+        return super().render_to_response(context, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         # An export must not load the whole log for the page that it does not show.
@@ -168,7 +167,7 @@ def export(deliveries: QuerySet[Delivery]) -> tuple[list[Any], Iterator[list[Any
         _("Address"),
         _("Mailing"),
         _("Status"),
-        _("Reason"),
+        _("Details"),
         _("What came back"),
         _("Sent"),
     ]

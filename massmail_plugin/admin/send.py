@@ -35,26 +35,27 @@ class SendView(MailingScreen):
     step = _("Send")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if self.object.state != MailingState.DRAFT:
-            show_refusal(request, [gettext("This mailing has already been sent or scheduled.")])
-            return redirect(names.own_page(names.MAILINGS, self.object.pk))
-        return super().get(request, *args, **kwargs)
+        return self.too_late(request) or super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # A second press of the button: this page has nothing more to ask.
+        if late := self.too_late(request):
+            return late
         try:
             released = actions.release(self.object, user=signed_in(request))
         except Refused as refused:
-            return self._refuse(request, refused)
+            show_refusal(request, refused.problems)
+            return redirect(reverse(f"{names.MAILINGS}:send", args=(self.object.pk,)))
         nudge_tick()
         messages.success(request, done_message(self.object, released.audience.included))
         return redirect(names.own_page(names.MAILINGS, self.object.pk))
 
-    def _refuse(self, request: HttpRequest, refused: Refused) -> HttpResponse:
-        show_refusal(request, refused.problems)
-        # A second press of the button comes too late for this page, and may read there how it goes.
-        was_first = Mailing.objects.filter(pk=self.object.pk, state=MailingState.DRAFT).exists()
-        name = "send" if was_first else "inspect"
-        return redirect(reverse(f"{names.MAILINGS}:{name}", args=(self.object.pk,)))
+    def too_late(self, request: HttpRequest) -> HttpResponse | None:
+        """Lead to the mailing's page if it is not a draft any more."""
+        if self.object.state == MailingState.DRAFT:
+            return None
+        show_refusal(request, [gettext("This mailing has already been sent or scheduled.")])
+        return redirect(names.own_page(names.MAILINGS, self.object.pk))
 
     @cached_property
     def check(self) -> preflight.Preflight:

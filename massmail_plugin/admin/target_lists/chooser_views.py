@@ -63,7 +63,7 @@ class ChoosePeople(OfRecipientType, SelectableListing):
     """The records of one type, with its filters and a search."""
 
     template_name = "massmail_plugin/target_lists/choose.html"
-    action_label = gettext_lazy("Add to list")
+    action_label = gettext_lazy("Add to the list")
 
     def get_page_title(self) -> str:
         return _("Add people to “%(list)s”") % {"list": self.target_list.title}
@@ -112,7 +112,8 @@ class ChoosePeople(OfRecipientType, SelectableListing):
         }
 
     def get_base_queryset(self) -> QuerySet[Any]:
-        records = self.recipient_type.choosable_by(self.request.user)
+        user: Any = self.request.user
+        records = self.recipient_type.choosable_by(user)
         return records if records.ordered else records.order_by("pk")
 
     def search_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:

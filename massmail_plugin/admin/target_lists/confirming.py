@@ -30,7 +30,7 @@ class ConfirmForm(forms.Form):
     def clean_number(self) -> int:
         if self.cleaned_data["number"] != self.selected:
             # Shown with the new number.
-            self.data = {**self.data.dict(), "number": str(self.selected)}
+            self.data = {**self.data, "number": str(self.selected)}
             raise forms.ValidationError(
                 _("The selection has changed meanwhile: it is %(number)d now. Please confirm again.")
                 % {"number": self.selected}

@@ -60,7 +60,7 @@ def listing_at(request: HttpRequest, url: str, model: type[Model]) -> Listing:
         match = resolve(parts.path)
     except Resolver404 as error:
         raise SelectionRefused(_cannot_select_all()) from error
-    view_class = getattr(match.func, "view_class", None)
+    view_class: Any = getattr(match.func, "view_class", None)
     initkwargs = getattr(match.func, "view_initkwargs", {})
     if not (isinstance(view_class, type) and issubclass(view_class, BaseListingView)):
         raise SelectionRefused(_cannot_select_all())
@@ -78,7 +78,7 @@ def everything_in(listing: Listing, request: HttpRequest) -> QuerySet[Any]:
     """
     if listing.view_class.get is not BaseListView.get:
         raise SelectionRefused(_cannot_select_all())
-    query = _WatchedQuery(own_parameters(request.GET))
+    query: Any = _WatchedQuery(own_parameters(request.GET))
     view: Any = listing.view_class(**listing.initkwargs)
     shown: list[Any] = []
 
@@ -148,7 +148,7 @@ class _WatchedQuery(QueryDict):
         self.read.add(key)
         return super().getlist(key, default)
 
-    def copy(self) -> QueryDict:
+    def copy(self) -> QueryDict:  # type: ignore[override]
         # What is read from a copy is not seen here, and so counts as not understood.
         return QueryDict(self.urlencode(), mutable=True)
 

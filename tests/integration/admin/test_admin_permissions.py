@@ -141,7 +141,9 @@ def test_somebody_elses_account_is_out_of_reach_on_every_address(signed_in, edit
         response = editor.get(reverse(f"massmail_accounts:{action}", args=[private.pk]))
         assert refused(response), action
     for action in ("edit", "delete", "check", "switch_on", "switch_off"):
-        response = editor.post(reverse(f"massmail_accounts:{action}", args=[private.pk]), {"name": "Mine now"})
+        response = editor.post(
+            reverse(f"massmail_accounts:{action}", args=[private.pk]), {"name": "Mine now"}
+        )
         assert refused(response), action
     private.refresh_from_db()
     assert (private.name, private.state) == ("Private way out", "ready")

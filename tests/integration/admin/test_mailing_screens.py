@@ -131,7 +131,9 @@ def test_a_start_in_the_past_is_refused_in_the_form(editor):
     assert "This time has passed" in str(response.context["form"].errors)
 
 
-@pytest.mark.parametrize("state", ["pending", "active", "active_error", "paused", "interrupted", "done", "cancelled"])
+@pytest.mark.parametrize(
+    "state", ["pending", "active", "active_error", "paused", "interrupted", "done", "cancelled"]
+)
 def test_what_is_no_draft_any_more_cannot_be_edited(editor, state):
     mailing = a_mailing(owner=editor.user, name="As it was sent")
     Mailing.objects.filter(pk=mailing.pk).update(state=state)
@@ -200,7 +202,9 @@ def test_the_buttons_do_their_verbs_and_are_logged(editor):
         assert response.status_code == 200
         assert _state(mailing) == state, name
     log = ModelLogEntry.objects.filter(object_id=str(mailing.pk), user=editor.user)
-    assert {"massmail.pause", "massmail.resume", "massmail.cancel"} <= set(log.values_list("action", flat=True))
+    assert {"massmail.pause", "massmail.resume", "massmail.cancel"} <= set(
+        log.values_list("action", flat=True)
+    )
 
 
 def test_a_pending_mailing_can_be_taken_back(editor):

@@ -1,0 +1,187 @@
+"""Sender accounts in the admin: secrets go in and never come out, and nobody reaches another person's."""
+
+import pytest
+from django.urls import reverse
+
+from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.accounts.secrets import Secret
+from tests.builders import an_account
+from tests.integration.admin.conftest import Counting, messages_of, refused
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD, API_KEY = "pa$$word-Xyzzy", "key-Plugh-42"
+
+
+def _url(name, account=None):
+    return reverse(f"massmail_accounts:{name}", args=[account.pk] if account else [])
+
+
+def _form(**changes):
+    data = {
+        "name": "Sales",
+        "from_name": "Sales team",
+        "from_email": "sales@sandbox.example",
+        "reply_to": "",
+        "kind": "smtp",
+        "host": "smtp.example.com",
+        "port": "587",
+        "security": "starttls",
+        "username": "sales",
+        "new_password": "",
+        "backend": "",
+        "new_options": "",
+    }
+    return {**data, **changes}
+
+
+@pytest.fixture
+def account(editor):
+    return an_account(
+        owner=editor.user,
+        name="Sales",
+        host="smtp.example.com",
+        port=587,
+        security="starttls",
+        username="sales",
+        password=Secret.of(PASSWORD),
+        backend_options=Secret.of(f'{{"api_key": "{API_KEY}"}}'),
+    )
+
+
+def _stored(account):
+    account.refresh_from_db()
+    return account.password.reveal()
+
+
+def test_a_password_is_stored_encrypted_and_can_be_used(editor):
+    editor.post(_url("add"), _form(new_password=PASSWORD))
+    account = SenderAccount.objects.get()
+    assert account.password.reveal() == PASSWORD
+    assert PASSWORD not in account.password.cipher
+    assert account.owner == editor.user
+
+
+def test_no_response_ever_shows_a_secret(administrator, account):
+    urls = [
+        _url("index"),
+        *(_url(name, account) for name in ("inspect", "edit", "history", "usage", "delete")),
+    ]
+    pages = [administrator.get(url) for url in urls]
+    mistakes = _form(from_email="", new_password=PASSWORD, new_options=f'{{"api_key": "{API_KEY}"}}')
+    pages += [administrator.post(_url("edit", account), mistakes), administrator.post(_url("add"), mistakes)]
+    broken = _form(new_options=f'{{"api_key": "{API_KEY}"')
+    pages.append(administrator.post(_url("edit", account), broken))
+    for response in pages:
+        assert response.status_code == 200
+        page = response.content.decode()
+        for secret in (PASSWORD, API_KEY, account.password.cipher, account.backend_options.cipher):
+            assert secret not in page
+
+
+def test_the_audit_log_holds_no_secret(editor, account):
+    from wagtail.models import ModelLogEntry
+
+    editor.post(_url("edit", account), _form(new_password="another-Secret"))
+    assert "another-Secret" not in str(list(ModelLogEntry.objects.values_list("data", "label")))
+
+
+def test_an_empty_field_keeps_what_is_stored(editor, account):
+    editor.post(_url("edit", account), _form(name="Renamed"))
+    assert _stored(account) == PASSWORD
+    assert account.name == "Renamed"
+    assert account.backend_options.reveal() == f'{{"api_key": "{API_KEY}"}}'
+
+
+def test_a_new_password_takes_the_place_of_the_old_one(editor, account):
+    editor.post(_url("edit", account), _form(new_password=" with spaces "))
+    assert _stored(account) == " with spaces "
+
+
+def test_a_password_can_be_forgotten(editor, account):
+    editor.post(_url("edit", account), _form(remove_password="on", remove_options="on"))
+    assert _stored(account) == ""
+    assert not account.backend_options
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"host": "evil.example.com"}, {"port": "2525"}, {"security": "none"}, {"username": "other"}],
+)
+def test_a_stored_password_is_not_sent_to_another_server(editor, account, change):
+    response = editor.post(_url("edit", account), _form(**change))
+    assert "Enter it again" in str(response.context["form"].errors["new_password"])
+    account.refresh_from_db()
+    assert account.host == "smtp.example.com"
+    editor.post(_url("edit", account), _form(**change, new_password="known"))
+    assert _stored(account) == "known"
+
+
+def test_stored_options_are_not_given_to_another_backend(editor, account):
+    form = _form(kind="backend", backend="evil.Backend", remove_password="on")
+    response = editor.post(_url("edit", account), form)
+    assert "Enter it again" in str(response.context["form"].errors["new_options"])
+
+
+@pytest.mark.parametrize("options", ["{", "[]", "3", '"x"'])
+def test_options_that_are_no_json_object_are_refused(editor, options):
+    response = editor.post(_url("add"), _form(kind="backend", backend="a.B", new_options=options))
+    assert "JSON" in str(response.context["form"].errors["new_options"])
+
+
+def test_an_editor_cannot_give_an_account_to_somebody_else(editor, account, administrator):
+    editor.post(_url("edit", account), _form(owner=administrator.user.pk))
+    account.refresh_from_db()
+    assert account.owner == editor.user
+    editor.post(_url("add"), _form(name="Second", owner=""))
+    assert SenderAccount.objects.get(name="Second").owner == editor.user
+
+
+def test_an_administrator_makes_an_account_for_everybody(administrator):
+    administrator.post(_url("add"), _form(owner=""))
+    assert SenderAccount.objects.get().owner is None
+
+
+def test_everybodys_account_may_be_looked_at_and_not_changed(editor):
+    shared = an_account(name="Everybody's way out")
+    assert "Everybody&#x27;s way out" in editor.get(_url("index")).content.decode()
+    page = editor.get(_url("inspect", shared)).content.decode()
+    assert "Test connection" in page
+    assert "Switch off" not in page
+    assert refused(editor.post(_url("edit", shared), _form(name="Mine")))
+    shared.refresh_from_db()
+    assert shared.name == "Everybody's way out"
+
+
+def test_an_account_is_switched_off_and_on(editor, account):
+    editor.post(_url("switch_off", account))
+    account.refresh_from_db()
+    assert account.state == "off"
+    editor.post(_url("switch_on", account))
+    account.refresh_from_db()
+    assert account.state == "ready"
+
+
+def test_a_fault_is_shown_until_the_connection_works_again(editor, smtp_server):
+    account = an_account(smtp_server, owner=editor.user, state="faulty", last_fault="535 <b>no</b>")
+    page = editor.get(_url("inspect", account)).content.decode()
+    assert "535 &lt;b&gt;no&lt;/b&gt;" in page
+    response = editor.post(_url("check", account), follow=True)
+    assert "It works. The account is ready again." in messages_of(response)
+
+
+def test_a_connection_that_does_not_work_says_why(editor):
+    account = an_account(owner=editor.user)
+    response = editor.post(_url("check", account), follow=True)
+    assert "It does not work" in messages_of(response)
+
+
+def test_the_listing_needs_no_more_queries_for_more_accounts(administrator):
+    from tests.builders import a_user
+
+    an_account(owner=a_user())
+    count = Counting(administrator)
+    few = count(_url("index"))
+    for _number in range(4):
+        an_account(owner=a_user())
+    assert count(_url("index")) == few
