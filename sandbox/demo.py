@@ -108,6 +108,7 @@ def _children(logs: Path, settings: Any) -> Iterator[list[Child]]:
         sys.executable,
         "-m",
         "waitress",
+        "--threads=8",
         f"--listen=127.0.0.1:{web_port}",
         "sandbox.wsgi:application",
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from io import StringIO
 
 from django.core.management import call_command
 from django.db.models import Count
@@ -37,7 +38,7 @@ def prepare(console: Console) -> None:
     with console.status("Preparing the database"):
         call_command("migrate", verbosity=0)
     with console.status("Filling the CRM with 3,000 people"):
-        call_command("load_sandbox", stdout=_Nowhere())
+        call_command("load_sandbox", stdout=StringIO())
     console.print("The CRM holds 3,000 people, among them the awkward ones of every real import.")
 
 
@@ -97,10 +98,3 @@ def _summary(counts: dict[str, int]) -> str:
         f"{counts.get(DeliveryState.ACCEPTED, 0)} sent, {counts.get(DeliveryState.FAILED, 0)} failed, "
         f"{counts.get(DeliveryState.SKIPPED, 0)} left out"
     )
-
-
-class _Nowhere:
-    """Swallows what a command prints."""
-
-    def write(self, text: str) -> None:
-        pass
