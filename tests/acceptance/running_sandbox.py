@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from email.message import EmailMessage
 from pathlib import Path
@@ -78,16 +78,6 @@ class RunningSandbox:
         entries = self._maildir.entries(limit=self._maildir.count())
         return [self._maildir.message(entry) for entry in reversed(entries)]
 
-    def mails_about(self, subject: str) -> dict[str, EmailMessage]:
-        """Return the mails with this in their subject by recipient; nobody may have got two."""
-        found: dict[str, EmailMessage] = {}
-        for mail in self.mails:
-            if subject in mail["Subject"]:
-                recipient = str(mail["Delivered-To"])
-                assert recipient not in found, f"{recipient} got “{subject}” twice."
-                found[recipient] = mail
-        return found
-
     def said(self) -> str:
         """Return what all processes have said, for the report of a failed test."""
         processes = (self.web_server, self.cluster, self.mail_server)
@@ -104,6 +94,16 @@ class RunningSandbox:
             f"--listen=127.0.0.1:{self._web_port}",
             "sandbox.wsgi:application",
         )
+
+
+def by_recipient(mails: Sequence[EmailMessage]) -> dict[str, EmailMessage]:
+    """Return mails by the address, in small letters, that each was delivered to; nobody may have got two."""
+    found: dict[str, EmailMessage] = {}
+    for mail in mails:
+        recipient = str(mail["Delivered-To"]).lower()
+        assert recipient not in found, f"{recipient} got two mails."
+        found[recipient] = mail
+    return found
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class Demo:
 
     def stop(self, number: int) -> int:
         self.process.send_signal(number)
-        return self.process.wait(90)
+        return self.process.wait(180)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Demo]]:
 
 
 def eventually(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while not happened():
         assert time.monotonic() < deadline, "It did not happen in time."
         time.sleep(0.1)
@@ -123,7 +123,7 @@ def test_it_stops_altogether_when_one_of_its_processes_does(start: Callable[[], 
     children = [pid for pid, parent in pairs if parent == demo.process.pid]
 
     os.kill(children[0], signal.SIGTERM)
-    rest = demo.process.communicate(timeout=90)[0]
+    rest = demo.process.communicate(timeout=180)[0]
 
     assert len(children) == 3
     assert demo.process.returncode == 1
