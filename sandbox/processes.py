@@ -54,7 +54,7 @@ class Child:
             self._keeper.wait()
 
 
-def wait_until_all_answer(children: Mapping[Child, Callable[[], bool]], *, seconds: float = 60) -> None:
+def wait_until_all_answer(children: Mapping[Child, Callable[[], bool]], *, seconds: float = 180) -> None:
     """Return when every child answers. Raises :class:`ChildStopped` if one ends or takes too long."""
     deadline = time.monotonic() + seconds
     for child, answers in children.items():
