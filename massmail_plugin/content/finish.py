@@ -73,20 +73,21 @@ class Finisher:
     def _safe(self, url: str) -> str:
         """Return a link that cannot run anything, whatever a contact's fields hold."""
         tokens = self.placeholders.find(url)
-        literal = url
-        for start, end, _source in reversed(tokens):
-            literal = literal[:start] + literal[end:]
-        if not tokens or url[: tokens[0][0]]:
-            return url if _ALLOWED.match(literal) else "#"
+        beginning = url[: tokens[0][0]] if tokens else url
+        if beginning or not tokens:
+            return url if _ALLOWED.match(beginning) else "#"
         if any(source.startswith("{%") for _start, _end, source in tokens):
-            # Which text comes first depends on the person: only literal links on every branch are sure.
-            return (
-                url
-                if all(source.startswith("{%") for _s, _e, source in tokens) and _ALLOWED.match(literal)
-                else "#"
-            )
-        start, end, source = tokens[0]
+            return self._safe_choice(url, tokens)
+        _start, end, source = tokens[0]
         return self._checked_when_rendered(source) + url[end:]
+
+    def _safe_choice(self, url: str, tokens: list[tuple[int, int, str]]) -> str:
+        """Return a link that begins with a condition if every text that it may begin with is written out."""
+        has_values = any(source.startswith("{{") for _start, _end, source in tokens)
+        ends = [start for start, _end, _source in tokens[1:]] + [len(url)]
+        texts = [url[end:after] for (_start, end, _source), after in zip(tokens, ends, strict=True)]
+        is_safe = not has_values and all(_ALLOWED.match(text) for text in texts if text)
+        return url if is_safe else "#"
 
     def _checked_when_rendered(self, source: str) -> str:
         expression = source[2:-2].strip("- \t\n")

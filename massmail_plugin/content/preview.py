@@ -38,16 +38,22 @@ def preview_modes() -> list[tuple[str, Any]]:
     return [*VIEWS, *people]
 
 
-def serve(template: EmailTemplate, request: HttpRequest, mode: str) -> HttpResponse:
-    """Return the preview page; mistakes in the template make a page that says where they are."""
+def serve(
+    template: EmailTemplate, request: HttpRequest, mode: str, *, sender: dict[str, str] | None = None
+) -> HttpResponse:
+    """Return the preview page; mistakes in the template make a page that says where they are.
+
+    ``sender``: "name" and "email" of the account that the mail would leave through, if that is known.
+    """
     sample, notice = _choose(template, mode)
+    sender = sender or _sender(request)
     context: dict[str, Any] = {"sample": sample, "notice": notice}
     try:
-        mail, preheader = _render(template, request, sample)
+        mail, preheader = _render(template, sender, sample)
     except ContentError as error:
         page: str = render_to_string(f"{_FOLDER}/preview_problems.html", {"problems": error.problems})
     else:
-        context |= {"mail": mail, "preheader": preheader, "sender": _sender(request)}
+        context |= {"mail": mail, "preheader": preheader, "sender": sender}
         page = _page(mode, context)
     return HttpResponse(page, headers={"Content-Security-Policy": POLICY})
 
@@ -63,10 +69,12 @@ def _choose(template: EmailTemplate, mode: str) -> tuple[Sample | None, str]:
     return next(iter(samples()), None), notice
 
 
-def _render(template: EmailTemplate, request: HttpRequest, sample: Sample | None) -> tuple[RenderedMail, str]:
+def _render(
+    template: EmailTemplate, sender: dict[str, str], sample: Sample | None
+) -> tuple[RenderedMail, str]:
     """Return the mail, made as for real sending, and the preview line."""
     content = compile_template(template, _options())
-    variables = _variables(template, request, sample)
+    variables = _variables(sender, sample)
     # The preview line is inside the HTML; rendered once more as a subject it can be shown by itself.
     line = CompiledContent(subject=template.preheader, html="", text="")
     try:
@@ -92,13 +100,13 @@ class _InertLinks(dict[str, str]):
         return f"#{name}"
 
 
-def _variables(template: EmailTemplate, request: HttpRequest, sample: Sample | None) -> dict[str, Any]:
+def _variables(sender: dict[str, str], sample: Sample | None) -> dict[str, Any]:
     return {
         "contact": sample.merge_values if sample else {},
         "unsubscribe_url": "#unsubscribe",
         "view_url": "#view",
         "tracking": _InertLinks(),
-        "sender": _sender(request),
+        "sender": sender,
         "campaign": {"name": _("Name of the campaign")},
     }
 

@@ -179,6 +179,25 @@ class TestHostileValues:
         (link,) = links(mail.html)
         assert link.startswith(("#", "https://", "http://")), link
 
+    @pytest.mark.parametrize(
+        "beginning",
+        ["java", "h", "ht", "http", "mailto", "{% if contact.y %}{% endif %}", "{% if 1 %}x{% endif %}"],
+    )
+    def test_a_value_cannot_complete_a_scheme(self, beginning: str) -> None:
+        mail = rendered(
+            raw_text(f"<a href='{beginning}{{{{ contact.x }}}}://a'>x</a>"), variables={"contact": {"x": "x"}}
+        )
+
+        assert links(mail.html) == ["#"]
+
+    def test_a_condition_may_choose_between_whole_links(self) -> None:
+        block = raw_text(
+            "<a href='{% if contact.vip %}https://a.example/{% else %}https://b.example/{% endif %}'>x</a>"
+        )
+
+        assert links(rendered(block, variables={"contact": {"vip": True}}).html) == ["https://a.example/"]
+        assert links(rendered(block, variables={"contact": {}}).html) == ["https://b.example/"]
+
     def test_a_bare_domain_becomes_a_link(self) -> None:
         mail = rendered(
             button("Site", "{{ contact.site }}"), variables={"contact": {"site": "example.com/a"}}
