@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import DateTimeField, Value
@@ -41,23 +42,28 @@ def record(
 
     ``key`` names the fact; facts without one are all different.
     """
+    fields = {
+        "delivery": delivery,
+        "kind": fact.kind,
+        "at": fact.at,
+        "link": fact.link,
+        "detail": clean_header(fact.detail, DETAIL_LENGTH),
+    }
     with transaction.atomic():
-        # The unique key decides between two requests that bring the same event at the same time.
-        _event, is_new = DeliveryEvent.objects.get_or_create(
-            dedupe_key=key or uuid.uuid4().hex,
-            defaults={
-                "delivery": delivery,
-                "kind": fact.kind,
-                "at": fact.at,
-                "link": fact.link,
-                "detail": clean_header(fact.detail, DETAIL_LENGTH),
-            },
-        )
-        if is_new:
-            settle_doubt(delivery)
-            if then is not None:
-                then()
-    return is_new
+        if not _is_new(fields, key):
+            return False
+        settle_doubt(delivery)
+        if then is not None:
+            then()
+    return True
+
+
+def _is_new(fields: dict[str, Any], key: str) -> bool:
+    if not key:
+        DeliveryEvent.objects.create(**fields, dedupe_key=uuid.uuid4().hex)
+        return True
+    # The unique key decides between two requests that bring the same event at the same time.
+    return DeliveryEvent.objects.get_or_create(dedupe_key=key, defaults=fields)[1]
 
 
 def settle_doubt(delivery: Delivery) -> None:
@@ -67,6 +73,8 @@ def settle_doubt(delivery: Delivery) -> None:
     it in doubt later, and the end must not depend on which of the two comes first. Evidence only ever moves
     to "sent".
     """
+    if delivery.state == DeliveryState.ACCEPTED:
+        return  # No move leads away from there, so that even an old copy tells the truth.
     unsure = Delivery.objects.filter(
         pk=delivery.pk, state__in=(DeliveryState.IN_DOUBT, DeliveryState.HANDING)
     )

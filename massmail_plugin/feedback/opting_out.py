@@ -31,6 +31,7 @@ class TestMailLink(Exception):
 class Bearer:
     """Whom an opt-out link was made for. The delivery may be gone; the wish is still obeyed."""
 
+    token: str
     address: EmailAddress
     delivery: Delivery | None
 
@@ -65,7 +66,7 @@ def bearer_of(token: str) -> Bearer:
     if address is None:
         raise tokens.BadToken
     deliveries = Delivery.objects.select_related("run", "account")
-    return Bearer(address, deliveries.filter(pk=delivery_id, address=address).first())
+    return Bearer(token, address, deliveries.filter(pk=delivery_id, address=address).first())
 
 
 def still_in(address: EmailAddress, scopes: list[Scope]) -> list[Scope]:

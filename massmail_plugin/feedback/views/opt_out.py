@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -65,23 +66,28 @@ def _act(request: HttpRequest, bearer: Bearer) -> HttpResponse:
         if receipt is None:
             return _show(request, bearer, too_late=True)
         opting_out.undo(bearer, receipt, _how(request, bearer, _Method.UNDO))
-        return _redirect(request, undone="1")
+        return _redirect(bearer, undone="1")
     scopes = [Scope()] if wish == "everything" else bearer.scopes
     receipt = opting_out.opt_out(bearer, scopes, _how(request, bearer, _Method.LINK))
     if not receipt.scopes:
-        return _redirect(request)
-    return _redirect(request, receipt=opting_out.sign(bearer, receipt))
+        return _redirect(bearer)
+    return _redirect(bearer, receipt=opting_out.sign(bearer, receipt))
 
 
-def _redirect(request: HttpRequest, **parameters: str) -> HttpResponse:
+def _redirect(bearer: Bearer, **parameters: str) -> HttpResponse:
     query = f"?{urlencode(parameters)}" if parameters else ""
-    return HttpResponseRedirect(request.path + query)
+    return HttpResponseRedirect(_page_url(bearer) + query)
+
+
+def _page_url(bearer: Bearer) -> str:
+    """Return the address of the page, also when it is shown in place of the one-click answer."""
+    return reverse("massmail:opt_out", args=[bearer.token])
 
 
 def _show(request: HttpRequest, bearer: Bearer, *, too_late: bool = False, status: int = 200) -> HttpResponse:
     signed = request.GET.get("receipt", "")
     receipt = opting_out.read_receipt(bearer, signed) if signed else None
-    context = _state(bearer, receipt) | {"receipt": signed, "too_late": too_late, "action": _action(request)}
+    context = _state(bearer, receipt) | {"receipt": signed, "too_late": too_late, "action": _page_url(bearer)}
     context["is_undone"] = "undone" in request.GET and context["step"] == "ask"
     return page(request, "opt_out", context, status=status)
 
@@ -101,15 +107,6 @@ def _state(bearer: Bearer, receipt: Receipt | None) -> dict[str, Any]:
         "means_everything": any(not scope.key for scope in shown) or bool(address.opted_out_since),
         "can_stop_everything": not address.opted_out_since,
     }
-
-
-def _action(request: HttpRequest) -> str:
-    """Return where the page's buttons post to: always the page, also when it is shown at the one-click address."""
-    return request.path.replace("/u/", "/o/", 1) if _is_one_click(request) else request.path
-
-
-def _is_one_click(request: HttpRequest) -> bool:
-    return bool(request.resolver_match and request.resolver_match.url_name == "one_click")
 
 
 def masked(address: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -93,3 +95,11 @@ def test_it_acts_on_its_own_address_only_whoever_is_logged_in(sent: Sent) -> Non
     assert browser.post(sent.one_click_url(), PAIR, headers=headers).status_code == 200
     assert set(ConsentEvent.objects.values_list("address", flat=True)) == {sent.address.pk}
     assert not ConsentEvent.objects.exclude(actor=None).exists()
+
+
+def test_a_site_that_asks_everybody_to_log_in_lets_recipients_leave(sent: Sent, settings: Any) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    assert Client().get(sent.opt_out_url()).status_code == 200
+    assert Client().get(sent.open_url())["Content-Type"] == "image/gif"
+    assert Client().post(sent.one_click_url(), PAIR).status_code == 200
+    assert has_left(sent)
