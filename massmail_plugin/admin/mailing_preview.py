@@ -12,6 +12,7 @@ from django.views.generic import View
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 
 from massmail_plugin import recipients
+from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.admin.access import LOOK
 from massmail_plugin.audience.members import records_of
 from massmail_plugin.content import preview
@@ -27,10 +28,16 @@ class MailingPreview(PermissionCheckedMixin, View):
         mailing = get_object_or_404(Mailing.objects.select_related("template", "campaign"), pk=pk)
         if mailing.template is None:
             return HttpResponse()
-        response = preview.serve(mailing.template, request, mode_for(mailing))
+        response = preview.serve(mailing.template, request, mode_for(mailing), sender=sender_of(mailing))
         # The frame is ours and stays closed to everything else.
         response["Cache-Control"] = "no-store"
         return response
+
+
+def sender_of(mailing: Mailing) -> dict[str, str] | None:
+    """Return whom the mail comes from; None while no account is ready."""
+    account = accounts_for(mailing.owner_id).first()
+    return {"name": account.from_name, "email": account.from_email} if account else None
 
 
 def mode_for(mailing: Mailing) -> str:

@@ -212,8 +212,11 @@ def test_the_preview_shows_the_mail_to_the_first_person_and_stays_in_its_frame(e
     template = a_template("<p>Hello {{ contact.first_name }}!</p>")
     people = a_target_list(a_contact(first_name="Zoe"), a_contact(first_name="Adam"))
     mailing = a_mailing(campaign=a_campaign(people), template=template)
+    an_account(from_name="Sales team", from_email="sales@sandbox.example")
     response = editor.get(reverse("massmail_mailings:preview", args=[mailing.pk]))
     assert "Hello Zoe!" in response.content.decode()
+    assert "Sales team" in response.content.decode()
+    assert "sales@sandbox.example" in response.content.decode()
     assert response["X-Frame-Options"] == "SAMEORIGIN"
     assert "sandbox" in response["Content-Security-Policy"]
 
