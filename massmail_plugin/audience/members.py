@@ -60,7 +60,7 @@ def add_members(
             ).values_list("object_id", flat=True)
         )
         missing = [
-            TargetListMember(
+            TargetListMember(  # type: ignore[misc]
                 target_list=target_list, recipient_type=recipient_type.key, object_id=pk, added_by=added_by
             )
             for pk in wanted

@@ -80,7 +80,7 @@ def record_complaint(address: EmailAddress, how: How) -> None:
 
 
 def _append(address: EmailAddress, kind: str, how: How, scope: Scope = Scope()) -> None:
-    ConsentEvent.objects.create(
+    ConsentEvent.objects.create(  # type: ignore[misc]
         address=address,
         kind=kind,
         scope=scope.key,

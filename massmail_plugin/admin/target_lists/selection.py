@@ -64,7 +64,7 @@ def listing_at(request: HttpRequest, url: str, model: type[Model]) -> Listing:
     initkwargs = getattr(match.func, "view_initkwargs", {})
     if not (isinstance(view_class, type) and issubclass(view_class, BaseListingView)):
         raise SelectionRefused(_cannot_select_all())
-    if initkwargs.get("model", view_class.model) is not model:
+    if initkwargs.get("model", getattr(view_class, "model", None)) is not model:
         raise SelectionRefused(_cannot_select_all())
     if dict(QueryDict(parts.query).lists()) != dict(own_parameters(request.GET).lists()):
         raise SelectionRefused(_cannot_select_all())
