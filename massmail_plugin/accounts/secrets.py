@@ -7,7 +7,7 @@ field library does).
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -70,7 +70,13 @@ class Secret:
         return hash(self._cipher)
 
 
-class SecretField(models.TextField):
+if TYPE_CHECKING:
+    _Text = models.TextField[Secret, Secret]
+else:
+    _Text = models.TextField
+
+
+class SecretField(_Text):
     """Holds a :class:`Secret`; assign ``Secret.of("plain")``. Fixtures and logs only ever see cipher text."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -109,7 +109,7 @@ class TargetListMember(models.Model):
     #: Primary key of the record, as text: hosts use integers and UUIDs alike.
     object_id = models.CharField(max_length=64)
     added_at = models.DateTimeField(_("added"), auto_now_add=True)
-    added_by: models.ForeignKey[Any, Any] = models.ForeignKey(
+    added_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
         on_delete=models.SET_NULL,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -84,7 +85,7 @@ def commit_to_send(delivery: Delivery) -> bool:
 def settle(delivery: Delivery, state: DeliveryState, *, detail: str = "", provider_id: str = "") -> bool:
     """Write the end of this worker's attempt. False: the sweeper or another worker has the mail by now."""
     now = timezone.now()
-    fields = {"handed_at": now} if state == DeliveryState.ACCEPTED else {}
+    fields: dict[str, Any] = {"handed_at": now} if state == DeliveryState.ACCEPTED else {}
     if provider_id:
         fields["provider_id"] = provider_id
     return bool(move(_mine(delivery), state, detail=detail[:1000], lease_until=None, **fields))

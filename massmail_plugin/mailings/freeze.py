@@ -40,7 +40,7 @@ def freeze(mailing: Mailing, *, started_by: AbstractBaseUser | None = None) -> R
     lists = list(mailing.campaign.target_lists.all())
     scopes = [target_list.consent_scope for target_list in lists]
     with transaction.atomic():
-        run = Run.objects.create(
+        run = Run.objects.create(  # type: ignore[misc]
             mailing=mailing,
             content=content.to_json(),
             list_scopes={scope.key: scope.label for scope in scopes},

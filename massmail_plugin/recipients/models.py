@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -95,7 +93,7 @@ class ConsentEvent(models.Model):
     scope_label = models.CharField(_("list"), max_length=255, blank=True)
     method = models.CharField(_("how"), max_length=16, choices=Method.choices)
     at = models.DateTimeField(_("when"), db_index=True)
-    actor: models.ForeignKey[Any, Any] = models.ForeignKey(
+    actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
         blank=True,

@@ -114,7 +114,8 @@ class SmtpTransport(Transport):
                 _("The part of the address before the @ has letters that this server cannot mail to."),
             )
         try:
-            data = wire_format(mail.message.message().as_bytes(linesep="\r\n"))
+            # Django's own message classes know the line separator.
+            data = wire_format(mail.message.message().as_bytes(linesep="\r\n"))  # type: ignore[call-arg]
         except (ValueError, MessageError) as error:
             return Outcome(Verdict.RECIPIENT, _("The mail cannot be written: %(error)s") % {"error": error})
         try:
