@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.functional import cached_property
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 from wagtail import blocks
@@ -18,6 +19,18 @@ from massmail_plugin.content.rich_text import with_inline_styles
 RICH_TEXT_FEATURES = ["bold", "italic", "link", "ol", "ul"]
 
 _HEADING_SIZES = {"1": "28px", "2": "22px", "3": "18px"}
+
+
+class FormattedTextBlock(blocks.RichTextBlock):
+    """Rich text whose input has a name for screen readers; Wagtail's own has none inside a block."""
+
+    @cached_property
+    def field(self) -> Any:
+        field = super().field
+        options = getattr(field.widget, "options", None)  # hosts may bring an editor without options
+        if isinstance(options, dict):
+            options["ariaLabel"] = self.label
+        return field
 
 
 class HeadingBlock(MailBlock, blocks.StructBlock):
@@ -40,7 +53,7 @@ class HeadingBlock(MailBlock, blocks.StructBlock):
 
 
 class TextBlock(MailBlock, blocks.StructBlock):
-    text = blocks.RichTextBlock(
+    text = FormattedTextBlock(
         label=_("Text"),
         features=RICH_TEXT_FEATURES,
         help_text=_(

@@ -147,3 +147,7 @@ def test_a_revision_can_be_compared_and_looked_at(editor: Client) -> None:
     assert compare.status_code == 200
     assert "Changed" in compare.content.decode()
     assert "One" in look.content.decode()
+
+
+def test_the_text_input_has_a_name_for_screen_readers(editor: Client) -> None:
+    assert "&quot;ariaLabel&quot;: &quot;Text&quot;" in editor.get(address("add")).content.decode()
