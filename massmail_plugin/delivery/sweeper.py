@@ -9,13 +9,13 @@ from django.utils.translation import gettext as _
 
 from massmail_plugin import conf
 from massmail_plugin.mailings.models import Delivery
-from massmail_plugin.mailings.states import DeliveryState, MailingState, move
+from massmail_plugin.mailings.states import WAITING, DeliveryState, MailingState, move
 
 logger = logging.getLogger("massmail_plugin.delivery")
 
 
 def sweep() -> int:
-    """Settle every claim whose lease has run out; returns how many.
+    """Settle every claim whose lease has run out; returns how many mails moved.
 
     A mail that was only claimed is provably unsent and is queued again, unless it has used up its attempts:
     a mail that kills each worker must not stop the others. One that was being handed over is in doubt: it
@@ -29,9 +29,6 @@ def sweep() -> int:
         detail=_("The worker died while it was handing this mail over."),
     )
     claimed = expired.filter(state=DeliveryState.CLAIMED)
-    ended = move(
-        claimed.filter(run__mailing__state=MailingState.CANCELLED), DeliveryState.CANCELLED, lease_until=None
-    )
     poison = move(
         claimed.filter(attempts__gte=conf.get("MAX_ATTEMPTS")),
         DeliveryState.FAILED,
@@ -39,6 +36,9 @@ def sweep() -> int:
         detail=_("The worker died each time while it was preparing this mail."),
     )
     queued = move(claimed, DeliveryState.QUEUED, lease_until=None, claim_token="")
+    # A worker that gave mails back after their mailing was cancelled has queued them again.
+    forgotten = Delivery.objects.filter(state__in=WAITING, run__mailing__state=MailingState.CANCELLED)
+    cancelled = move(forgotten, DeliveryState.CANCELLED)
     if doubtful or poison or queued:
         logger.warning("Swept: %s in doubt, %s given up, %s queued again", doubtful, poison, queued)
-    return doubtful + ended + poison + queued
+    return doubtful + poison + queued + cancelled

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from wagtail.log_actions import log
@@ -16,7 +16,15 @@ from massmail_plugin.content.problems import ContentError
 from massmail_plugin.mailings import preflight
 from massmail_plugin.mailings.freeze import freeze
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
-from massmail_plugin.mailings.states import MAILING_MOVES, OPEN, RUNNING, DeliveryState, MailingState, move
+from massmail_plugin.mailings.states import (
+    MAILING_MOVES,
+    OPEN,
+    RUNNING,
+    WAITING,
+    DeliveryState,
+    MailingState,
+    move,
+)
 
 logger = logging.getLogger("massmail_plugin.mailings")
 
@@ -36,19 +44,31 @@ def release(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> prefli
     result = preflight.check(mailing)
     if result.problems:
         raise Refused(*result.problems)
-    now = timezone.now()
-    if not _move_from(
-        mailing, [MailingState.DRAFT], MailingState.PENDING, start_at=mailing.start_at or now, notice=""
-    ):
-        raise Refused(_("This mailing has already been sent or scheduled."))
-    _log(mailing, "massmail.release", user, recipients=result.audience.included)
+    start_at = mailing.start_at or timezone.now()
+    with transaction.atomic():
+        if not _move_from(mailing, [MailingState.DRAFT], MailingState.PENDING, start_at=start_at, notice=""):
+            raise Refused(_("This mailing has already been sent or scheduled."))
+        _log(mailing, "massmail.release", user, recipients=result.audience.included)
     return result
 
 
 def start_due() -> list[Run]:
     """Start every pending mailing whose time has come. Returns the new runs."""
     due = Mailing.objects.filter(state=MailingState.PENDING, start_at__lte=timezone.now())
-    return [run for mailing in due.order_by("start_at", "pk") if (run := start(mailing))]
+    return [run for mailing in due.order_by("start_at", "pk") if (run := _start_alone(mailing))]
+
+
+def _start_alone(mailing: Mailing) -> Run | None:
+    """Start one mailing so that whatever goes wrong with it keeps no other from starting."""
+    try:
+        return start(mailing)
+    except OperationalError:
+        # The database is busy or away: it stays pending, and the next tick tries again.
+        logger.exception("Mailing %s could not start yet", mailing.pk)
+    except Exception as error:
+        logger.exception("Mailing %s could not start", mailing.pk)
+        _interrupt(mailing, f"{type(error).__name__}: {error}")
+    return None
 
 
 def start(mailing: Mailing) -> Run | None:
@@ -65,14 +85,20 @@ def start(mailing: Mailing) -> Run | None:
             if problems:
                 raise Refused(*problems)
             run = freeze(mailing)
+            _log(mailing, "massmail.start", None, run=run.pk)
     except (Refused, ContentError) as error:
-        _move_from(mailing, [MailingState.PENDING], MailingState.INTERRUPTED, notice=str(error))
         logger.warning("Mailing %s could not start: %s", mailing.pk, error)
+        _interrupt(mailing, str(error))
         return None
-    _log(mailing, "massmail.start", None, run=run.pk)
     return run
 
 
+def _interrupt(mailing: Mailing, notice: str) -> None:
+    """A pending mailing cannot start: a person has to see why and press Resume."""
+    _move_from(mailing, [MailingState.PENDING], MailingState.INTERRUPTED, notice=notice)
+
+
+@transaction.atomic
 def withdraw(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
     """Take a pending mailing back to Draft before it starts. Raises :class:`Refused`."""
     if not _move_from(mailing, [MailingState.PENDING], MailingState.DRAFT):
@@ -80,6 +106,7 @@ def withdraw(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
     _log(mailing, "massmail.withdraw", user)
 
 
+@transaction.atomic
 def pause(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
     """Stop before the next mail. Raises :class:`Refused`."""
     if not _move_from(mailing, RUNNING, MailingState.PAUSED):
@@ -87,6 +114,7 @@ def pause(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
     _log(mailing, "massmail.pause", user)
 
 
+@transaction.atomic
 def resume(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
     """Go on with a paused or interrupted mailing. Raises :class:`Refused`."""
     if not mailing.runs.exists() and _move_from(
@@ -103,32 +131,29 @@ def resume(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
     _log(mailing, "massmail.resume", user)
 
 
+@transaction.atomic
 def cancel(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> int:
     """End a mailing for good; returns how many mails will not be sent. Raises :class:`Refused`."""
-    with transaction.atomic():
-        unended = [state for state, targets in MAILING_MOVES.items() if MailingState.CANCELLED in targets]
-        if not _move_from(mailing, unended, MailingState.CANCELLED):
-            raise Refused(_("This mailing has already ended."))
-        waiting = Delivery.objects.filter(
-            run__mailing=mailing, state__in=(DeliveryState.QUEUED, DeliveryState.DEFERRED)
-        )
-        stopped = move(waiting, DeliveryState.CANCELLED)
-        Run.objects.filter(mailing=mailing, finished_at=None).update(finished_at=timezone.now())
+    unended = [state for state, targets in MAILING_MOVES.items() if MailingState.CANCELLED in targets]
+    if not _move_from(mailing, unended, MailingState.CANCELLED):
+        raise Refused(_("This mailing has already ended."))
+    stopped = move(Delivery.objects.filter(run__mailing=mailing, state__in=WAITING), DeliveryState.CANCELLED)
+    Run.objects.filter(mailing=mailing, finished_at=None).update(finished_at=timezone.now())
     _log(mailing, "massmail.cancel", user, stopped=stopped)
     return stopped
 
 
+@transaction.atomic
 def retry_failed(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> int:
     """Queue the failed mails of a mailing again, and only those; returns how many. Raises :class:`Refused`."""
     if not Mailing.objects.filter(pk=mailing.pk, state__in=_RETRIABLE).exists():
         raise Refused(_("This mailing was cancelled, or has not been started."))
-    with transaction.atomic():
-        failed = Delivery.objects.filter(run__mailing=mailing, state=DeliveryState.FAILED)
-        queued = move(failed, DeliveryState.QUEUED, attempts=0, detail="", next_attempt_at=None)
-        if not queued:
-            raise Refused(_("No mail of this mailing has failed."))
-        Run.objects.filter(mailing=mailing).update(finished_at=None)
-        _move_from(mailing, [MailingState.DONE, MailingState.ACTIVE_ERROR], MailingState.ACTIVE, notice="")
+    failed = Delivery.objects.filter(run__mailing=mailing, state=DeliveryState.FAILED)
+    queued = move(failed, DeliveryState.QUEUED, attempts=0, detail="", next_attempt_at=None)
+    if not queued:
+        raise Refused(_("No mail of this mailing has failed."))
+    Run.objects.filter(mailing=mailing).update(finished_at=None)
+    _move_from(mailing, [MailingState.DONE, MailingState.ACTIVE_ERROR], MailingState.ACTIVE, notice="")
     _log(mailing, "massmail.retry", user, queued=queued)
     return queued
 

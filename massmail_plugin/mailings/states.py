@@ -94,6 +94,8 @@ class DeliveryState(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+#: States in which a delivery waits for a worker.
+WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
 #: States in which a delivery still waits for its end.
 OPEN = (DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.HANDING, DeliveryState.DEFERRED)
 

@@ -168,3 +168,13 @@ def test_claims_take_the_same_number_of_queries_for_any_number_of_mails(account,
     with CaptureQueriesContext(connection) as many:
         ledger.claim(account, 50)
     assert len(few) == len(many)
+
+
+def test_claims_given_back_after_a_cancel_are_cancelled_too(account):
+    mailing = a_mailing(to=contacts(3))
+    start_now(mailing)
+    claimed = ledger.claim(account, 2)
+    actions.cancel(mailing)
+    ledger.give_back(claimed)
+    sweep()
+    assert set(Delivery.objects.values_list("state", flat=True)) == {DeliveryState.CANCELLED}

@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
@@ -273,3 +273,50 @@ def test_each_verb_is_in_the_audit_log_with_the_person():
         ("massmail.start", None),
         ("massmail.pause", user.pk),
     ]
+
+
+def test_a_mailing_that_breaks_at_its_start_keeps_no_other_from_starting(monkeypatch):
+    an_account()
+    broken, sound = a_mailing(to=contacts(1)), a_mailing(to=contacts(1, domain="others.example"))
+    for mailing in (broken, sound):
+        actions.release(mailing)
+    freeze = actions.freeze
+
+    def fail_for_one(mailing):
+        if mailing == broken:
+            raise RuntimeError("a bug in the host")
+        return freeze(mailing)
+
+    monkeypatch.setattr(actions, "freeze", fail_for_one)
+    assert [run.mailing for run in actions.start_due()] == [sound]
+    broken.refresh_from_db()
+    assert broken.state == MailingState.INTERRUPTED
+    assert "a bug in the host" in broken.notice
+
+
+def test_a_busy_database_only_delays_the_start(monkeypatch):
+    an_account()
+    mailing = a_mailing(to=contacts(1))
+    actions.release(mailing)
+
+    def busy(mailing):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(actions, "freeze", busy)
+    assert actions.start_due() == []
+    assert _state(mailing) == MailingState.PENDING
+    monkeypatch.undo()
+    assert len(actions.start_due()) == 1
+
+
+def test_a_verb_that_cannot_be_logged_is_not_done(monkeypatch):
+    an_account()
+    mailing = a_mailing(to=contacts(1))
+
+    def unloggable(**kwargs):
+        raise RuntimeError("no log")
+
+    monkeypatch.setattr(actions, "log", unloggable)
+    with pytest.raises(RuntimeError):
+        actions.release(mailing)
+    assert _state(mailing) == MailingState.DRAFT
