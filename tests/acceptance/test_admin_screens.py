@@ -1,0 +1,138 @@
+"""Our screens in a real browser: readable by everybody in both themes and at both widths, and alive."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.acceptance.editor import Editor
+
+pytestmark = pytest.mark.browser
+
+#: The sandbox comes with one of each.
+SCREENS = [
+    "campaigns/",
+    "campaigns/new/",
+    "campaigns/inspect/1/",
+    "campaigns/edit/1/",
+    "campaigns/log/1/",
+    "mailings/",
+    "mailings/new/",
+    "mailings/inspect/1/",
+    "mailings/send-test/1/",
+    "accounts/",
+    "accounts/new/",
+    "accounts/inspect/1/",
+    "addresses/",
+    "addresses/inspect/1/",
+    "addresses/opt-in/1/?scope=",
+]
+#: Only while the mailing has not been sent.
+OF_A_DRAFT = ["mailings/edit/1/", "mailings/send/1/", "mailings/cancel/1/"]
+#: Milliseconds for sending a few hundred mails on a slow machine.
+PATIENCE = 180_000
+PHONE, DESKTOP = {"width": 375, "height": 800}, {"width": 1280, "height": 900}
+
+
+@pytest.fixture
+def editor(page):
+    editor = Editor(page)
+    editor.logs_in("editor")
+    return editor
+
+
+def _serious(page):
+    """Return what axe calls serious on the page, as short sentences."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{page.url}: {violation['id']}: {node['html'][:200]}"
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("theme", "size"),
+    [("light", DESKTOP), ("dark", DESKTOP), ("light", PHONE)],
+    ids=["light", "dark", "phone"],
+)
+def test_no_screen_shuts_anybody_out_or_overflows(editor, theme, size):
+    page, faults = editor.page, []
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size(size)
+    for screen in SCREENS + OF_A_DRAFT:
+        response = page.goto(f"/admin/massmail/{screen}")
+        assert response.status == 200, screen
+        assert screen in page.url, screen
+        faults += _serious(page)
+        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            faults.append(f"{screen} is wider than the window")
+    assert faults == []
+
+
+def test_an_account_can_be_entered_without_scripts(browser, sandbox, editor):
+    context = browser.new_context(
+        base_url=sandbox.url, java_script_enabled=False, storage_state=editor.page.context.storage_state()
+    )
+    page = context.new_page()
+    page.goto("/admin/massmail/accounts/new/")
+    for field in ("host", "port", "new_password", "backend", "new_options"):
+        expect(page.locator(f"[name={field}]")).to_be_visible()
+    context.close()
+
+
+def test_only_the_fields_of_the_chosen_kind_are_shown(editor):
+    page = editor.page
+    page.goto("/admin/massmail/accounts/new/")
+    expect(page.locator("[name=backend]")).to_be_hidden()
+    editor.chooses("Sends through", "E-mail provider (Django or Anymail backend)")
+    expect(page.locator("[name=backend]")).to_be_visible()
+    expect(page.locator("[name=host]")).to_be_hidden()
+
+
+def test_a_list_is_found_among_many(editor):
+    page = editor.page
+    page.goto("/admin/massmail/campaigns/edit/1/")
+    box = page.locator("[data-controller=massmail-choices]").first
+    # One list needs no search field.
+    expect(box.get_by_role("searchbox")).to_be_hidden()
+    box.locator("[data-massmail-choices-target=box] > div").evaluate(
+        """(box) => {
+            for (let n = 1; n <= 20; n += 1) {
+                const choice = box.firstElementChild.cloneNode(true);
+                choice.querySelector("input").checked = false;
+                choice.querySelector("label").lastChild.textContent = ` Region ${n}`;
+                box.append(choice);
+            }
+            // The controller counts its choices when it connects.
+            const widget = box.closest("[data-controller]");
+            widget.replaceWith(widget.cloneNode(true));
+        }"""
+    )
+    search = box.get_by_role("searchbox")
+    search.fill("region 7")
+    expect(box.get_by_text("Region 7", exact=True)).to_be_visible()
+    expect(box.get_by_text("Region 8", exact=True)).to_be_hidden()
+    # What is ticked stays in sight.
+    expect(box.get_by_role("checkbox", checked=True)).to_be_visible()
+    search.fill("no such list")
+    expect(box.get_by_text("No list matches.")).to_be_visible()
+
+
+def test_a_mailing_is_followed_to_its_end_without_reloading(editor):
+    page = editor.page
+    page.goto("/admin/massmail/mailings/send/1/")
+    editor.page.get_by_role("button", name="people now").click()
+    page.wait_for_url("**/inspect/1/")
+    page.evaluate("window.sameDocument = true")
+    expect(page.locator("#massmail-state")).to_contain_text("Done", timeout=PATIENCE)
+    expect(page.locator("#massmail-progress")).to_contain_text("100 %")
+    expect(page.locator("#massmail-announcement")).to_have_text("Done, 100 percent")
+    expect(page.locator("#massmail-so-far")).to_contain_text("Who got it")
+    expect(page.get_by_role("button", name="Retry failed")).to_be_visible()
+    assert page.evaluate("window.sameDocument")
+    # It has ended: the page asks no more.
+    expect(page.locator("#massmail-clock")).to_have_attribute("data-seconds", "0")
+    assert _serious(page) == []
