@@ -7,9 +7,10 @@ from typing import Any
 import swapper
 from django.conf import settings
 from django.db import models
+from django.forms import TextInput
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
-from wagtail.admin.panels import TitleFieldPanel
+from wagtail.admin.panels import FieldPanel
 from wagtail.models import Page, PagePermissionTester
 
 from massmail_plugin.audience.panels import MembersPanel
@@ -18,9 +19,12 @@ from massmail_plugin.recipients import consent
 swapper.set_app_prefix("wagtailcore", "wagtail")
 
 
-#: Wagtail's own help says that the public sees it.
-TITLE = TitleFieldPanel(
-    "title", targets=[], placeholder=_("Title*"), help_text=_("Only your colleagues see it.")
+#: Wagtail's own title panel says that the public sees it, and keeps an address in step that is not in the form.
+TITLE = FieldPanel(
+    "title",
+    classname="title",
+    help_text=_("Only your colleagues see it."),
+    widget=TextInput(attrs={"placeholder": _("Title*")}),
 )
 
 

@@ -22,6 +22,7 @@ from wagtail.admin.widgets.button import HeaderButton
 from massmail_plugin.admin.target_lists.chooser_views import AddPeople, ChoosePeople, ConfirmAdd
 from massmail_plugin.admin.target_lists.columns import ListTitleColumn
 from massmail_plugin.admin.target_lists.member_views import MembersView, RemoveMembers
+from massmail_plugin.admin.target_lists.page_views import CreateTargetList, EditTargetList, WithoutPrivacy
 from massmail_plugin.admin.target_lists.permissions import may_add_lists, may_open_lists
 from massmail_plugin.admin.target_lists.screens import NAMESPACE, url_to
 from massmail_plugin.audience.members import get_index_page
@@ -139,7 +140,7 @@ class TargetListViewSet(PageListingViewSet):
         return view_class.as_view(), view_class.as_view(results_only=True)
 
 
-class ExplorerView(CountedLists, ExplorableIndexView):
+class ExplorerView(WithoutPrivacy, CountedLists, ExplorableIndexView):
     """The page explorer below the folder of target lists."""
 
     # Without the explorer's warning that pages outside of all sites have no public address: ours need none.
@@ -162,5 +163,7 @@ class TargetListPageViewSet(PageViewSet):
     model = TargetListPage
     icon = "group"
     index_view_class = ExplorerView
+    add_view_class = CreateTargetList
+    edit_view_class = EditTargetList
     columns = COLUMNS
     filterset_class = TargetListFilterSet

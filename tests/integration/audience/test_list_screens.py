@@ -263,6 +263,8 @@ def test_the_form_has_a_title_a_description_and_no_clutter(browser: Client) -> N
         "Unpublish",
         "Promote",
         'data-side-panel="preview"',
+        "Visible to all",
+        "Change privacy",
     ):
         assert clutter not in page, clutter
 
