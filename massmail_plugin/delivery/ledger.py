@@ -65,7 +65,8 @@ def claim(account: SenderAccount, limit: int) -> list[Delivery]:
 def commit_to_send(delivery: Delivery) -> bool:
     """The fence: record the intent to send, if everything still allows it. False: it must not be sent.
 
-    Still this worker's, lease alive, mailing running, and nobody has said no in the meantime.
+    Still this worker's, lease alive, mailing running, and nobody has said no in the meantime. The Message-ID
+    that the mail leaves with is written down with the intent, so that a mail in doubt can be looked for.
     """
     opted_out = ListOptOut.objects.filter(
         address=OuterRef("address"), scope__in=list(delivery.run.list_scopes)
@@ -79,7 +80,7 @@ def commit_to_send(delivery: Delivery) -> bool:
         address__complained_since=None,
     )
     with transaction.atomic(durable=True):
-        return bool(move(allowed, DeliveryState.HANDING))
+        return bool(move(allowed, DeliveryState.HANDING, message_id=delivery.message_id))
 
 
 def settle(delivery: Delivery, state: DeliveryState, *, detail: str = "", provider_id: str = "") -> bool:

@@ -118,6 +118,7 @@ def _hand_over(
             logger.exception("Delivery %s could not be composed", delivery.pk)
         ledger.settle(delivery, DeliveryState.FAILED, detail=f"{type(error).__name__}: {error}")
         return None
+    delivery.message_id = mail.message.extra_headers["Message-ID"]
     outcome = transport.deliver(mail, lambda: ledger.commit_to_send(delivery))
     _record(delivery, outcome)
     return outcome

@@ -52,7 +52,7 @@ def test_one_connection_serves_many_mails(smtp_server):
 
 def test_the_mail_is_personal_and_carries_the_headers_of_a_mass_mail(smtp_server):
     account = an_account(smtp_server, from_name="Sales, Berlin", reply_to="nora@sandbox.example")
-    start_now(a_mailing(to=[a_contact("ada@customers.example", first_name="Ada", last_name="Löwe")]))
+    run = start_now(a_mailing(to=[a_contact("ada@customers.example", first_name="Ada", last_name="Löwe")]))
     drain(account.pk)
     (mail,) = smtp_server.mails
     message = mail.message
@@ -68,6 +68,7 @@ def test_the_mail_is_personal_and_carries_the_headers_of_a_mass_mail(smtp_server
     for once in ("From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe"):
         assert len(message.get_all(once)) == 1
     assert message["Message-ID"].endswith("@sandbox.example>")
+    assert message["Message-ID"] == run.deliveries.get().message_id
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     assert max(len(line) for line in mail.content.split(b"\r\n")) <= 998
 
