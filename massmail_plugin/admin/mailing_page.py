@@ -175,7 +175,7 @@ def sentence(mailing: Mailing) -> str:
     """Return what the status means, and what to do."""
     if mailing.state == MailingState.PENDING and mailing.start_at and mailing.start_at > timezone.now():
         start = date_format(timezone.localtime(mailing.start_at), "DATETIME_FORMAT")
-        return _("Starts by itself: %(start)s.") % {"start": start}
+        return _("Starts by itself: %(start)s") % {"start": start}
     return {
         MailingState.DRAFT: _("Nothing has been sent yet. Send… shows who will get it, and asks once."),
         MailingState.PENDING: _("Starts within a minute."),

@@ -48,6 +48,8 @@ class OwnPage(ScopedObject, generic.InspectView):
     """The page of one object."""
 
     page_title = ""
+    #: Wagtail passes it only to views that have the attribute.
+    history_url_name: str = ""
 
     def get_page_title(self) -> str:
         return str(self.object)
@@ -65,9 +67,6 @@ class OwnPage(ScopedObject, generic.InspectView):
 
     def get_fields(self) -> list[str]:
         return []
-
-    #: Names of the views that Wagtail gives to inspect views only on request.
-    history_url_name: str = ""
 
     def get_edit_url(self) -> str | None:
         if self.edit_url_name and self.user_has_permission_for_instance("change", self.object):
@@ -87,7 +86,7 @@ class OwnPage(ScopedObject, generic.InspectView):
     @cached_property
     def header_more_buttons(self) -> list[Any]:
         buttons = [button for button in super().header_more_buttons if button.url != self.get_edit_url()]
-        if self.history_url_name:
+        if self.history_url_name and self.user_has_any_permission({"add", "change", "delete"}):
             url = reverse(self.history_url_name, args=(quote(self.object.pk),))
             buttons.append(Button(_("History"), url=url, icon_name="history", priority=90))
         return buttons

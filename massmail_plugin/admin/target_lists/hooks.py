@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from wagtail import hooks
+from wagtail.admin import messages
 from wagtail.admin.action_menu import PublishMenuItem
 from wagtail.log_actions import LogActionRegistry, LogFormatter
 
@@ -76,12 +77,23 @@ def one_save_button(items: list[Any], request: HttpRequest, context: dict[str, A
         ]
 
 
+@hooks.register("after_publish_page")
+def say_saved(request: HttpRequest, page: Any) -> HttpResponse | None:
+    """Answer before Wagtail says that something was published, and go on to the list's people.
+
+    Which of Wagtail's forms was sent depends on how fast somebody types: a new page that its autosave has
+    stored meanwhile is saved by the edit form.
+    """
+    if not isinstance(page, TargetListPage) or "action-publish" not in request.POST:
+        return None
+    messages.success(request, _("“%(list)s” is saved.") % {"list": page.title})
+    return redirect(url_to("members", page.pk))
+
+
 @hooks.register("after_create_page")
 def go_on_with_people(request: HttpRequest, page: Any) -> HttpResponse | None:
-    """After making a list, choose who is in it."""
-    if not isinstance(page, TargetListPage) or request.headers.get("Accept", "").startswith(
-        "application/json"
-    ):
+    """The same for those who may not publish, and whose new list stays a draft; autosave wants no page."""
+    if not isinstance(page, TargetListPage) or not request.accepts("text/html"):
         return None
     return redirect(url_to("members", page.pk))
 
