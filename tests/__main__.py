@@ -83,7 +83,7 @@ def _without_postgresql() -> list[str]:
             connect_timeout=5,
         ).close()
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = str(error).splitlines()[0]
         return [f"Tests on PostgreSQL: no way in at {host}:{port} ({reason})."]
     return []
 
