@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 from wagtail.permissions import policy_registry
 
 from massmail_plugin import recipients
 from massmail_plugin.audience.members import get_index_page
-from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.audience.models import TargetListIndexPage, TargetListPage
 from massmail_plugin.recipients import RecipientType
 
 _ANY = {"add", "change", "publish", "bulk_delete", "lock", "unlock"}
@@ -32,6 +33,15 @@ def changeable_lists(user: Any) -> QuerySet[TargetListPage]:
     policy = policy_registry.get_by_type(TargetListPage)
     editable = policy.instances_user_has_permission_for(user, "change")
     return TargetListPage.objects.filter(pk__in=editable.values("pk")).order_by("title", "pk")
+
+
+def works_with_lists(user: Any) -> bool:
+    """Return whether target lists are of any interest to ``user``; needs no query of its own, for the menu."""
+    if user.is_superuser or user.has_module_perms("massmail_plugin"):
+        return True
+    types = ContentType.objects.get_for_models(TargetListIndexPage, TargetListPage).values()
+    granted = policy_registry.get_by_type(TargetListPage).get_cached_permissions_for_user(user)
+    return any(permission.page.content_type_id in {each.pk for each in types} for permission in granted)
 
 
 def may_add_lists(user: Any) -> bool:

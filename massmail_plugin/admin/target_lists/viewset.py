@@ -13,6 +13,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin.filters import WagtailFilterSet
+from wagtail.admin.menu import MenuItem
 from wagtail.admin.ui.tables import DateColumn, NumberColumn
 from wagtail.admin.views.pages.choose_parent import ChooseParentView
 from wagtail.admin.views.pages.listing import ExplorableIndexView, IndexView
@@ -23,7 +24,7 @@ from massmail_plugin.admin.target_lists.chooser_views import AddPeople, ChoosePe
 from massmail_plugin.admin.target_lists.columns import ListTitleColumn
 from massmail_plugin.admin.target_lists.member_views import MembersView, RemoveMembers
 from massmail_plugin.admin.target_lists.page_views import CreateTargetList, EditTargetList, WithoutPrivacy
-from massmail_plugin.admin.target_lists.permissions import may_add_lists, may_open_lists
+from massmail_plugin.admin.target_lists.permissions import may_add_lists, may_open_lists, works_with_lists
 from massmail_plugin.admin.target_lists.screens import NAMESPACE, url_to
 from massmail_plugin.audience.members import get_index_page
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
@@ -107,6 +108,13 @@ def _no_access(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "massmail_plugin/target_lists/no_access.html", context, status=403)
 
 
+class TargetListsMenuItem(MenuItem):
+    """Not shown to those who have nothing to do with mailings; others are told whom to ask."""
+
+    def is_shown(self, request: HttpRequest) -> bool:
+        return works_with_lists(request.user)
+
+
 class TargetListViewSet(PageListingViewSet):
     """The flat listing with its menu item, and all screens of one list."""
 
@@ -115,6 +123,7 @@ class TargetListViewSet(PageListingViewSet):
     url_prefix = "target-lists"
     icon = "group"
     menu_label = gettext_lazy("Target lists")
+    menu_item_class = TargetListsMenuItem
     index_view_class = TargetListsView
     choose_parent_view_class = AddTargetList
     columns = COLUMNS

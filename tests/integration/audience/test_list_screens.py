@@ -18,6 +18,7 @@ from massmail_plugin.audience.models import TargetListIndexPage, TargetListPage
 from massmail_plugin.mailings.models import Run
 from sandbox.crm.models import Lead
 from tests.builders import a_campaign, a_contact, a_mailing, a_target_list, a_user, contacts
+from tests.integration.audience.conftest import messages_of
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +107,18 @@ def test_add_target_list_goes_straight_to_the_form_and_then_to_its_people(browse
     assert (people.title, people.live, people.show_in_menus) == ("Customers", True, False)
 
 
+def test_saving_what_autosave_has_stored_already_leads_to_the_people_too(browser: Client) -> None:
+    url = f"/admin/pages/add/massmail_plugin/targetlistpage/{get_index_page().pk}/"
+    stored = browser.post(url, form_fields(), headers={"Accept": "application/json"})
+    people = TargetListPage.objects.get()
+    fields = form_fields(title="Clients", **{"action-publish": "action-publish"})
+    saved = browser.post(f"/admin/pages/{people.pk}/edit/", fields, follow=True)
+
+    assert stored.json()["success"]
+    assert saved.redirect_chain[-1][0] == f"{LISTS}{people.pk}/"
+    assert messages_of(saved).strip() == "“Clients” is saved."
+
+
 def test_a_project_without_a_folder_gets_one(client: Client) -> None:
     TargetListIndexPage.objects.all().delete()
     client.force_login(a_user("root", is_superuser=True))
@@ -139,6 +152,20 @@ def test_who_has_no_page_permission_is_told_what_to_ask_for(
     assert response.status_code == 403
     assert "Ask an administrator to give one of your groups the permissions “Add”, “Edit”" in text
     assert "Secret customers" not in text
+
+
+@pytest.mark.parametrize("granted", [None, "change_page"])
+def test_the_menu_leads_to_lists_whoever_works_with_them(client: Client, granted: str | None) -> None:
+    user = somebody_in_the_admin("view_lead")
+    if granted:
+        grant(user, granted, a_target_list())
+    client.force_login(user)
+
+    assert ("target-lists" in client.get("/admin/").content.decode()) is bool(granted)
+
+
+def test_the_menu_leads_an_editor_of_mailings_to_lists(browser: Client) -> None:
+    assert "target-lists" in browser.get("/admin/").content.decode()
 
 
 def grant(user: Any, codename: str, page: Any) -> None:
