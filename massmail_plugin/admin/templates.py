@@ -5,9 +5,18 @@ from __future__ import annotations
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.admin.ui.tables import LiveStatusTagColumn, UpdatedAtColumn
-from wagtail.snippets.views.snippets import SnippetViewSet
+from wagtail.snippets.views.snippets import CopyView, SnippetViewSet
 
 from massmail_plugin.content.models import EmailTemplate
+
+
+class CopyForm(CopyView):
+    """The form for a copy, which is sent to the address for new templates.
+
+    Sent to this address it would change the original (Wagtail 8.0), also for those who may only look at it.
+    """
+
+    http_method_names = ["get", "head", "options"]
 
 
 class EmailTemplateViewSet(SnippetViewSet):
@@ -23,7 +32,7 @@ class EmailTemplateViewSet(SnippetViewSet):
     list_display = ["name", "subject", LiveStatusTagColumn(), UpdatedAtColumn()]
     list_filter = ["live"]
     search_fields = ["name", "subject"]
-    copy_view_enabled = True
+    copy_view_class = CopyForm
     panels = [
         FieldPanel("name"),
         MultiFieldPanel([FieldPanel("subject"), FieldPanel("preheader")], heading=_("In the inbox")),

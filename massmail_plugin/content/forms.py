@@ -24,6 +24,7 @@ class EmailTemplateForm(WagtailAdminModelForm):
         self.instance.preview_as = self.cleaned_data.get("preview_as", "")
 
     def save(self, commit: bool = True) -> Any:
-        if self.instance.pk is None and self.instance.owner_id is None and self.for_user is not None:
+        if self.instance.pk is None and self.for_user is not None:
+            # A copy belongs to whoever copies.
             self.instance.owner = self.for_user
         return super().save(commit)

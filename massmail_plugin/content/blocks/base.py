@@ -59,6 +59,7 @@ class MailBlock(blocks.Block):
         return "massmail_plugin/content/block_preview.html"
 
     def get_preview_context(self, value: Any, parent_context: Any = None) -> dict[str, Any]:
+        # The compiler knows the blocks.
         from massmail_plugin.content.compiler import compile_block
 
         return {**super().get_preview_context(value, parent_context), "mail_html": compile_block(self, value)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,8 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
 
+from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.content.models import EmailTemplate
-from tests.builders import a_template, an_editor
+from tests.builders import a_template, an_administrator, an_editor
 
 pytestmark = pytest.mark.django_db
 
@@ -39,12 +39,6 @@ def text_block(html: str) -> tuple[str, Any]:
         "text": rich_text(html, features=["bold", "italic", "link", "ol", "ul"]),
         "alignment": "left",
     }
-
-
-def errors(response: Any) -> str:
-    return json.dumps(response.context["form"].errors.get_json_data(), default=str) + str(
-        response.context["form"].errors
-    )
 
 
 def test_an_editor_creates_a_draft_and_owns_it(editor: Client) -> None:
@@ -109,8 +103,6 @@ def test_the_rich_text_editor_keeps_placeholders(editor: Client) -> None:
 
     editor.post(address("add"), form(text_block(f"<p>{escaped} <b>bold</b></p>")))
 
-    from massmail_plugin.content.compiler import CompileOptions, compile_template
-
     content = compile_template(EmailTemplate.objects.get().get_latest_revision_as_object(), CompileOptions())
     assert source.replace("&", "&amp;") in content.html
     assert source in content.text
@@ -126,13 +118,24 @@ def test_the_listing_finds_templates(editor: Client) -> None:
     assert "Autumn" not in found
 
 
-def test_a_copy_is_a_draft_with_the_same_words(editor: Client) -> None:
-    template = a_template("<p>Words to keep</p>", name="Spring")
+def test_a_copy_is_a_draft_of_whoever_copies(editor: Client) -> None:
+    template = a_template("<p>Words to keep</p>", name="Spring", owner=an_administrator())
 
     page = editor.get(address("copy", template.pk))
-
-    assert page.status_code == 200
     assert "Words to keep" in page.content.decode()
+    editor.post(page.context["action_url"], form(text_block("<p>Words to keep</p>"), name="Spring again"))
+
+    copy = EmailTemplate.objects.get(name="Spring again")
+    assert (copy.owner, copy.live) == (an_editor(), False)
+
+
+def test_nothing_can_be_written_over_the_original_by_copying(editor: Client) -> None:
+    template = a_template(name="Spring")
+
+    response = editor.post(address("copy", template.pk), form(text_block("<p>x</p>"), name="Overwritten"))
+
+    assert response.status_code == 405
+    assert EmailTemplate.objects.get().name == "Spring"
 
 
 def test_a_revision_can_be_compared_and_looked_at(editor: Client) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
-from wagtail.test.utils.form_data import nested_form_data, streamfield
+from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
 
 from massmail_plugin import preferences
 from massmail_plugin.content.models import EmailTemplate
@@ -47,8 +48,6 @@ def preview(editor: Client, template: EmailTemplate, mode: str = "mail", **chang
 
 
 def _contentstate(html: str) -> str:
-    from wagtail.test.utils.form_data import rich_text
-
     return rich_text(html, features=["bold", "italic", "link", "ol", "ul"])
 
 
@@ -110,8 +109,6 @@ def test_an_unknown_mode_falls_back(editor: Client, mode: str) -> None:
 
 
 def test_without_any_recipient_it_still_shows_the_mail(editor: Client) -> None:
-    from django.contrib.auth import get_user_model
-
     get_user_model().objects.update(email="")
 
     words = readable(

@@ -18,6 +18,7 @@ from massmail_plugin.content.compiled import (
     Renderer,
     RenderFailed,
 )
+from massmail_plugin.content.merge_filters import safe_link
 from tests.unit.content.reading import document
 
 
@@ -190,8 +191,6 @@ def test_filters(source: str, expected: str) -> None:
 @settings(deadline=None)
 @given(st.text(max_size=60))
 def test_a_safe_link_never_runs_anything(value: str) -> None:
-    from massmail_plugin.content.merge_filters import safe_link
-
     url = safe_link(value).lower()
     assert url == "#" or url.startswith(("https://", "http://", "mailto:", "tel:"))
 
