@@ -31,7 +31,7 @@ class Run:
     def go(self) -> None:
         print(f"\n{self.name}\n{'-' * len(self.name)}", flush=True)
         began = time.monotonic()
-        command = [sys.executable, "-m", "pytest", *self.arguments]
+        command = [sys.executable, "-m", "pytest", "--durations=10", *self.arguments]
         self.status = subprocess.run(command, env={**os.environ, **self.environment}).returncode
         self.seconds = time.monotonic() - began
 

@@ -20,7 +20,7 @@ class SearchableCheckboxes(forms.CheckboxSelectMultiple):
     template_name = "massmail_plugin/admin/searchable_checkboxes.html"
 
     @cached_property
-    def media(self) -> forms.Media:  # type: ignore[override]
+    def media(self) -> forms.Media:
         return forms.Media(css={"all": ["massmail_plugin/admin.css"]}, js=["massmail_plugin/choices.js"])
 
 

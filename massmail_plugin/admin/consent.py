@@ -108,7 +108,7 @@ class OptIn(ConsentView):
         raise Http404
 
     @property
-    def explanation(self) -> str:  # type: ignore[override]
+    def explanation(self) -> str:
         return gettext(
             "Mails go to this address again: %(what)s. Do this only if the person has asked for it."
         ) % {"what": self.opt_out["label"]}

@@ -136,6 +136,6 @@ def move(queryset: QuerySet[Any], target: MailingState | DeliveryState, **fields
 
     One conditional UPDATE. Returns how many rows moved; 0 means that somebody else was first.
     """
-    table: dict[Any, tuple[Any, ...]] = MAILING_MOVES if isinstance(target, MailingState) else DELIVERY_MOVES  # type: ignore[assignment]
+    table: dict[Any, tuple[Any, ...]] = MAILING_MOVES if isinstance(target, MailingState) else DELIVERY_MOVES
     sources = [source for source, targets in table.items() if target in targets]
     return queryset.filter(state__in=sources).update(state=target, **fields)

@@ -100,7 +100,7 @@ class RecipientType:
                 field = model._meta.pk if part == "pk" else model._meta.get_field(part)
             except FieldDoesNotExist:
                 return False
-            model = field.related_model if field is not None and field.is_relation else None  # type: ignore[assignment]
+            model = field.related_model if field is not None and field.is_relation else None
         return True
 
     def rows(self, queryset: QuerySet[Any]) -> Iterator[RecipientRow]:

@@ -73,7 +73,7 @@ class ListForm(ConfirmForm):
             raise forms.ValidationError(
                 _("This list is locked. Choose another one, or unlock it on its page.")
             )
-        return target_list  # type: ignore[no-any-return]
+        return target_list
 
     def clean_new_list(self) -> str:
         title = str(self.cleaned_data["new_list"])
@@ -147,7 +147,7 @@ class AddToTargetList(BulkAction):
         if not may_choose(request.user, self.recipient_type):
             raise PermissionDenied
         try:
-            return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
+            return super().dispatch(request, *args, **kwargs)
         except SelectionRefused as refusal:
             messages.error(request, str(refusal))
             return redirect(self._back())
@@ -178,7 +178,7 @@ class AddToTargetList(BulkAction):
     def _has_lists(self, form: Any) -> bool:
         return "new_list" in form.fields or form.fields["target_list"].queryset.exists()
 
-    def form_valid(self, form: ListForm) -> HttpResponse:  # type: ignore[override]
+    def form_valid(self, form: ListForm) -> HttpResponse:
         with transaction.atomic():
             target_list = form.get_list()
             message = add_and_tell(target_list, self.recipient_type, self.selected, self.request.user)

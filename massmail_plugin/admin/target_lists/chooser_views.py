@@ -69,19 +69,19 @@ class ChoosePeople(OfRecipientType, SelectableListing):
         return _("Add people to “%(list)s”") % {"list": self.target_list.title}
 
     @cached_property
-    def filterset_class(self) -> Any:  # type: ignore[override]
+    def filterset_class(self) -> Any:
         return self.recipient_type.filterset_class
 
     @cached_property
-    def is_searchable(self) -> bool:  # type: ignore[override]
+    def is_searchable(self) -> bool:
         return bool(self.recipient_type.get_search_fields())
 
     @cached_property
-    def verbose_name_plural(self) -> str:  # type: ignore[override]
+    def verbose_name_plural(self) -> str:
         return str(self.recipient_type.model._meta.verbose_name_plural)
 
     @cached_property
-    def columns(self) -> list[Any]:  # type: ignore[override]
+    def columns(self) -> list[Any]:
         of = self.recipient_type
         return [
             SelectColumn(),

@@ -100,7 +100,7 @@ class MembersView(SelectableListing):
         return may_change(self.request.user, self.target_list)
 
     @cached_property
-    def columns(self) -> list[Any]:  # type: ignore[override]
+    def columns(self) -> list[Any]:
         shown = [
             PersonColumn(
                 "name", label=_("Name"), get_url=lambda row: row.url, get_email=lambda row: row.email
@@ -115,13 +115,13 @@ class MembersView(SelectableListing):
         )
 
     @cached_property
-    def header_buttons(self) -> list[Any]:  # type: ignore[override]
+    def header_buttons(self) -> list[Any]:
         if not self.may_change:
             return []
         return [HeaderButton(_("Add people"), url_to("add_people", self.target_list.pk), icon_name="plus")]
 
     @cached_property
-    def header_more_buttons(self) -> list[Any]:  # type: ignore[override]
+    def header_more_buttons(self) -> list[Any]:
         if not self.may_change:
             return []
         edit = reverse("wagtailadmin_pages:edit", args=[self.target_list.pk])

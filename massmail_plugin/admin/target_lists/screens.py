@@ -32,14 +32,14 @@ class OfTargetList(WagtailAdminTemplateMixin):
     target_list: TargetListPage
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        super().setup(request, *args, **kwargs)  # type: ignore[misc]
+        super().setup(request, *args, **kwargs)
         self.target_list = get_object_or_404(TargetListPage, pk=kwargs["list_id"])
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         allowed = may_change if self.changes_list else may_look
         if not allowed(request.user, self.target_list):
             raise PermissionDenied
-        return super().dispatch(request, *args, **kwargs)  # type: ignore[misc, no-any-return]
+        return super().dispatch(request, *args, **kwargs)
 
     def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
         return [

@@ -61,7 +61,7 @@ class CountedLists:
         members = TargetListMember.objects.filter(target_list=OuterRef("pk")).order_by().values("target_list")
         runs = Run.objects.filter(mailing__campaign__target_lists=OuterRef("pk")).order_by("-started_at")
         annotated = super().annotate_queryset(pages)  # type: ignore[misc]
-        return annotated.annotate(  # type: ignore[no-any-return]
+        return annotated.annotate(
             number=Coalesce(
                 Subquery(members.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0
             ),
@@ -156,11 +156,11 @@ class ExplorerView(WithoutPrivacy, CountedLists, ExplorableIndexView):
     results_template_name = "wagtailadmin/pages/index_results.html"
 
     @cached_property
-    def explorable_columns(self) -> list[Any]:  # type: ignore[override]
-        return self.columns  # type: ignore[no-any-return]
+    def explorable_columns(self) -> list[Any]:
+        return self.columns
 
     @cached_property
-    def add_button(self) -> HeaderButton | None:  # type: ignore[override]
+    def add_button(self) -> HeaderButton | None:
         return (
             HeaderButton(_("Add target list"), url=self.add_url, icon_name="plus") if self.add_url else None
         )
