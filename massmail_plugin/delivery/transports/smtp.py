@@ -111,7 +111,7 @@ class SmtpTransport(Transport):
         if not mail.envelope_recipient.isascii():
             return Outcome(
                 Verdict.RECIPIENT,
-                _("The part of the address before the @ has letters that this server cannot mail to."),
+                _("The part of the address before the @ has letters that cannot be mailed to."),
             )
         try:
             # Django's own message classes know the line separator.
