@@ -7,6 +7,7 @@ from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.admin.ui.tables import LiveStatusTagColumn, UpdatedAtColumn
 from wagtail.snippets.views.snippets import CopyView, SnippetViewSet
 
+from massmail_plugin.admin.placeholders import PlaceholdersPanel
 from massmail_plugin.content.models import EmailTemplate
 
 
@@ -36,6 +37,7 @@ class EmailTemplateViewSet(SnippetViewSet):
     panels = [
         FieldPanel("name"),
         MultiFieldPanel([FieldPanel("subject"), FieldPanel("preheader")], heading=_("In the inbox")),
+        PlaceholdersPanel(heading=_("Placeholders"), classname="collapsed"),
         FieldPanel("body"),
         FieldPanel("text"),
         FieldPanel("preview_as"),
