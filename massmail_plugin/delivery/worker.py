@@ -27,6 +27,12 @@ logger = logging.getLogger("massmail_plugin.delivery")
 #: patience; greylisting servers want five minutes.
 BACK_OFF = (300, 1200, 3600)
 
+#: What a person has to mend before the account may go on.
+_STOPS_ACCOUNT = (Verdict.ACCOUNT, Verdict.POLICY)
+#: What ends only this turn, until the next tick. A doubt too: a provider that answers each mail with an error must
+#: not put a whole list in doubt while it is down.
+_STOPS_TURN = (Verdict.UNREACHABLE, Verdict.DOUBT)
+
 
 @dataclass(slots=True)
 class Drained:
@@ -73,13 +79,20 @@ def _hand_over_all(
     try:
         transport.open()
         prepared = _prepare(claimed)
-        while waiting and not result.stopped and time.monotonic() < end:
+        # One at least, or a server that takes longer to greet than a slice lasts would never get any.
+        while waiting and not result.stopped:
             # Taken out first: if this one kills the worker, its attempt must count, or it would do so for ever.
             outcome = _hand_over(account, transport, prepared, waiting.pop(0))
             result.handled += 1
             result.stopped = _stop_reason(account, outcome)
+            if time.monotonic() >= end:
+                break
     except CannotOpen as error:
         result.stopped = _stop_reason(account, error.outcome)
+    except Exception as error:
+        # Our own mistake or the database's; the owner must not wait without a word.
+        faults.note(account, f"{type(error).__name__}: {error}")
+        raise
     finally:
         # Also for SystemExit, which is what django-q2 raises when a task is out of time.
         ledger.give_back(waiting)
@@ -155,9 +168,9 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
             ledger.settle(delivery, DeliveryState.FAILED, detail=outcome.reply)
         case Verdict.DOUBT:
             ledger.settle(delivery, DeliveryState.IN_DOUBT, detail=outcome.reply)
-        case Verdict.TEMPORARY if delivery.attempts >= conf.get("MAX_ATTEMPTS"):
+        case Verdict.TEMPORARY | Verdict.POLICY if delivery.attempts >= conf.get("MAX_ATTEMPTS"):
             ledger.settle(delivery, DeliveryState.FAILED, detail=outcome.reply)
-        case Verdict.TEMPORARY:
+        case Verdict.TEMPORARY | Verdict.POLICY:
             wait = BACK_OFF[min(delivery.attempts - 1, len(BACK_OFF) - 1)]
             ledger.defer(delivery, detail=outcome.reply, seconds=wait)
         case Verdict.FENCED:
@@ -187,9 +200,9 @@ def _record_fenced(delivery: Delivery) -> None:
 
 def _stop_reason(account: SenderAccount, outcome: Outcome | None) -> str:
     """Return why the account must stop now, noting its fault; the empty text means: go on."""
-    if outcome is None or outcome.verdict not in (Verdict.ACCOUNT, Verdict.UNREACHABLE):
+    if outcome is None or outcome.verdict not in (*_STOPS_ACCOUNT, *_STOPS_TURN):
         return ""
-    if outcome.verdict is Verdict.ACCOUNT:
+    if outcome.verdict in _STOPS_ACCOUNT:
         faults.stop(account, outcome.reply)
     else:
         faults.note(account, outcome.reply)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import smtplib
 import socket
+import traceback
 
 import requests
 import urllib3
@@ -37,7 +38,6 @@ from massmail_plugin.delivery.transports.base import (
 
 _NEVER_CONNECTED = (
     requests.exceptions.ConnectTimeout,
-    requests.exceptions.SSLError,
     urllib3.exceptions.NewConnectionError,
     ConnectionRefusedError,
     socket.gaierror,
@@ -61,7 +61,7 @@ class BackendTransport(Transport):
             backend.open()
         except (smtplib.SMTPAuthenticationError, AnymailConfigurationError) as error:
             raise CannotOpen(Outcome(Verdict.ACCOUNT, _describe(error))) from error
-        except (smtplib.SMTPException, OSError, AnymailError) as error:
+        except Exception as error:
             raise CannotOpen(Outcome(Verdict.UNREACHABLE, _describe(error))) from error
         self._backend = backend
 
@@ -84,11 +84,10 @@ class BackendTransport(Transport):
         status = getattr(mail.message, "anymail_status", None)
         if isinstance(status, AnymailStatus) and status.recipients:
             return _from_status(status)
-        return (
-            Outcome(Verdict.ACCEPTED)
-            if sent
-            else Outcome(Verdict.RECIPIENT, _("The e-mail backend did not send it."))
-        )
+        if sent == 0:
+            return Outcome(Verdict.RECIPIENT, _("The e-mail backend did not send it."))
+        # Some backends forget to return the number; without an exception the mail has left.
+        return Outcome(Verdict.ACCEPTED)
 
     def close(self) -> None:
         backend, self._backend = self._backend, None
@@ -105,7 +104,7 @@ def classify(error: Exception) -> Outcome:
 def _verdict(error: Exception) -> Verdict:
     if isinstance(error, AnymailRequestsAPIError) and error.status_code:
         return _http_verdict(error.status_code)
-    if _never_connected(error):
+    if _never_connected(error) or _in_handshake(error):
         return Verdict.UNREACHABLE
     if isinstance(
         error, (AnymailConfigurationError, smtplib.SMTPAuthenticationError, smtplib.SMTPSenderRefused)
@@ -125,7 +124,7 @@ def _verdict(error: Exception) -> Verdict:
 
 
 def _never_connected(error: BaseException | None) -> bool:
-    """Whether the fault came before a byte of the mail could leave: no route, no name, refused, TLS.
+    """Whether the fault came before a byte of the mail could leave: no route, no name, refused.
 
     An outage must not turn a whole list into doubts. ``requests`` hides the cause two levels deep.
     """
@@ -137,12 +136,25 @@ def _never_connected(error: BaseException | None) -> bool:
     return False
 
 
+def _in_handshake(error: BaseException | None) -> bool:
+    """Whether TLS failed while it was being set up (a bad certificate, no TLS at all), and not after the request.
+
+    Both are the same exception of ``requests``; only where it was raised tells them apart.
+    """
+    while error is not None:
+        if any(frame.name == "do_handshake" for frame in traceback.extract_tb(error.__traceback__)):
+            return True
+        error = error.__context__
+    return False
+
+
 def _http_verdict(status: int) -> Verdict:
     if status in (401, 402, 403):
         return Verdict.ACCOUNT
     if status == 429 or status == 503:
         return Verdict.UNREACHABLE
-    return Verdict.RECIPIENT if status < 500 else Verdict.DOUBT
+    # Also an answer of 200 that Anymail cannot read: the provider has probably taken the mail.
+    return Verdict.RECIPIENT if 400 <= status < 500 else Verdict.DOUBT
 
 
 def _from_status(status: AnymailStatus) -> Outcome:

@@ -27,6 +27,9 @@ class Verdict(Enum):
     UNREACHABLE = "unreachable"
     #: The account itself is at fault (password, sender address, policy). Nothing was sent; nobody's attempt is used.
     ACCOUNT = "account"
+    #: Refused for a reason of policy, which may be the account's or this recipient's. Nothing was sent. The account
+    #: stops, but the mail's attempt is used: else one group that takes no mail from outside would stop it for ever.
+    POLICY = "policy"
     #: The fence said no. Nothing was sent.
     FENCED = "fenced"
     #: The connection broke after the mail was on its way: it may or may not have been accepted.

@@ -31,7 +31,7 @@ from massmail_plugin.delivery.transports.base import (
 
 _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
 _LEADING_DOT = re.compile(rb"(?m)^\.")
-#: Replies 5yz to RCPT or to the message that speak about us and not about the recipient: RFC 3463 x.7.z,
+#: Replies 5yz to RCPT or to the message that mostly speak about us and not about the recipient: RFC 3463 x.7.z,
 #: as Gmail and Outlook use it (5.7.1, 5.7.26, 5.7.515...).
 _POLICY = re.compile(r"\b5\.7\.\d{1,3}\b")
 
@@ -52,11 +52,20 @@ class SmtpTransport(Transport):
             return
         try:
             smtp = self._connect()
+        except UnicodeError as error:
+            # "mail..example.com" is no name at all; nothing was asked yet.
+            message = _("“%(host)s” is not the name of a server.") % {"host": self._account.host}
+            raise CannotOpen(Outcome(Verdict.ACCOUNT, message)) from error
         except (smtplib.SMTPException, OSError) as error:
             raise CannotOpen(Outcome(Verdict.UNREACHABLE, _describe(error))) from error
         try:
             self._send_at_once(smtp)
             self._log_in(smtp)
+        except UnicodeError as error:
+            smtp.close()
+            # smtplib speaks ASCII only (RFC 4954 would allow UTF-8); the error itself quotes the password.
+            message = _("User name and password may only have letters without accents, digits and signs.")
+            raise CannotOpen(Outcome(Verdict.ACCOUNT, message)) from error
         except BaseException:
             smtp.close()
             raise
@@ -188,9 +197,13 @@ class SmtpTransport(Transport):
             self.close()
             return Outcome(Verdict.DOUBT, _describe(error))
         self._served += 1
-        if code == 250:
+        if 200 <= code < 300:
             return Outcome(Verdict.ACCEPTED, _text(code, reply))
-        if code == 421 or code < 200:
+        if not 400 <= code < 600:
+            # No reply of SMTP's, or one that says neither yes nor no: the server may have taken the mail.
+            self.close()
+            return Outcome(Verdict.DOUBT, _text(code, reply))
+        if code == 421:
             self.close()
         return _refusal(code, reply)
 
@@ -225,7 +238,7 @@ def _refusal(code: int, reply: bytes) -> Outcome:
         return Outcome(Verdict.TEMPORARY, text)
     if code < 0:
         return Outcome(Verdict.UNREACHABLE, text)
-    return Outcome(Verdict.ACCOUNT if _POLICY.search(text) else Verdict.RECIPIENT, text)
+    return Outcome(Verdict.POLICY if _POLICY.search(text) else Verdict.RECIPIENT, text)
 
 
 def _text(code: int, reply: bytes) -> str:

@@ -2,6 +2,7 @@
 
 import smtplib
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -35,6 +36,8 @@ def _api_error(status):
         (_api_error(429), Verdict.UNREACHABLE),
         (_api_error(503), Verdict.UNREACHABLE),
         (_api_error(500), Verdict.DOUBT),
+        (_api_error(200), Verdict.DOUBT),
+        (requests.exceptions.SSLError("bad record mac"), Verdict.DOUBT),
         (requests.exceptions.ReadTimeout(), Verdict.DOUBT),
         (requests.exceptions.ConnectTimeout(), Verdict.UNREACHABLE),
         (ConnectionRefusedError(), Verdict.UNREACHABLE),
@@ -71,6 +74,24 @@ def test_a_provider_that_is_down_puts_nobody_in_doubt():
         assert classify(wrapped).verdict is Verdict.UNREACHABLE
     else:
         pytest.fail("a closed port answered")
+
+
+def test_a_server_that_speaks_no_tls_puts_nobody_in_doubt():
+    """The same exception of ``requests`` as one that comes after the mail has left."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        pool.submit(_greet, server)
+        with pytest.raises(requests.exceptions.SSLError) as caught:
+            requests.post(f"https://127.0.0.1:{server.getsockname()[1]}/", timeout=60)
+    wrapped = AnymailRequestsAPIError("Error posting")
+    wrapped.__context__ = caught.value
+    assert classify(wrapped).verdict is Verdict.UNREACHABLE
+
+
+def _greet(server):
+    connection, _address = server.accept()
+    with connection:
+        connection.recv(1000)
+        connection.sendall(b"220 mail.example.com\r\n")
 
 
 def test_the_description_leaves_out_the_request_with_its_personal_data():
