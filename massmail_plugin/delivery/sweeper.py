@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,6 +23,7 @@ def sweep() -> int:
     is listed by name and never sent again by itself.
     """
     expired = Delivery.objects.filter(lease_until__lt=timezone.now())
+    spared = _spare_bystanders(expired)
     doubtful = move(
         expired.filter(state=DeliveryState.HANDING),
         DeliveryState.IN_DOUBT,
@@ -35,10 +37,24 @@ def sweep() -> int:
         lease_until=None,
         detail=_("The worker died each time while it was preparing this mail."),
     )
-    queued = move(claimed, DeliveryState.QUEUED, lease_until=None, claim_token="")
+    queued = spared + move(claimed, DeliveryState.QUEUED, lease_until=None, claim_token="")
     # A worker that gave mails back after their mailing was cancelled has queued them again.
     forgotten = Delivery.objects.filter(state__in=WAITING, run__mailing__state=MailingState.CANCELLED)
     cancelled = move(forgotten, DeliveryState.CANCELLED)
     if doubtful or poison or queued:
         logger.warning("Swept: %s in doubt, %s given up, %s queued again", doubtful, poison, queued)
     return doubtful + poison + queued + cancelled
+
+
+def _spare_bystanders(expired: QuerySet[Delivery]) -> int:
+    """Queue those claimed mails again whose turn had not come when their worker died; the attempt is not used.
+
+    A worker takes the mails of a claim in order of their numbers, so that only the first one left can be what
+    killed it. Workers that are killed for other reasons must not use up everybody's attempts.
+    """
+    left = expired.filter(state__in=(DeliveryState.CLAIMED, DeliveryState.HANDING)).order_by()
+    suspects = list(left.values("claim_token").annotate(first=Min("pk")).values_list("first", flat=True))
+    bystanders = expired.filter(state=DeliveryState.CLAIMED, attempts__gt=0).exclude(pk__in=suspects)
+    return move(
+        bystanders, DeliveryState.QUEUED, lease_until=None, claim_token="", attempts=F("attempts") - 1
+    )
