@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.acceptance.editor import Editor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.any_database]
 
 #: The sandbox comes with one of each.
 SCREENS = [

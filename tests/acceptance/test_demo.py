@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+# The demo itself always uses SQLite.
+pytestmark = pytest.mark.any_database
+
 READY = "Serving until you press Ctrl-C."
 
 
