@@ -17,6 +17,7 @@ def run_tick() -> list[int]:
     sweep()
     actions.start_due()
     actions.finish_runs()
+    actions.reopen_runs()
     for mailing in Mailing.objects.filter(state__in=RUNNING):
         _follow(mailing)
     ready = SenderAccount.objects.filter(state=SenderAccount.State.READY)
@@ -35,8 +36,9 @@ def _follow(mailing: Mailing) -> None:
         )
         move(here, MailingState.INTERRUPTED, notice=notice)
         return
-    failed = Delivery.objects.filter(
-        run__mailing=mailing, state__in=(DeliveryState.FAILED, DeliveryState.IN_DOUBT)
-    ).count()
-    if failed and mailing.state == MailingState.ACTIVE:
+    in_trouble = (DeliveryState.FAILED, DeliveryState.IN_DOUBT)
+    if (
+        mailing.state == MailingState.ACTIVE
+        and Delivery.objects.filter(run__mailing=mailing, state__in=in_trouble).exists()
+    ):
         move(here.filter(state=MailingState.ACTIVE), MailingState.ACTIVE_ERROR)

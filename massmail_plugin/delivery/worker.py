@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from django.db.models import Model
-
-from massmail_plugin import conf, preferences, recipients
+from massmail_plugin import conf
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.content.compiled import RenderFailed
 from massmail_plugin.delivery import ledger
-from massmail_plugin.delivery.messages import Composer, compose_delivery
+from massmail_plugin.delivery.prepared import Prepared
 from massmail_plugin.delivery.transports import transport_for
-from massmail_plugin.delivery.transports.base import CannotOpen, Outcome, OutgoingMail, Transport, Verdict
+from massmail_plugin.delivery.transports.base import CannotOpen, Outcome, Transport, Verdict
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState, MailingState
-from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
 
 logger = logging.getLogger("massmail_plugin.delivery")
 
@@ -43,15 +40,6 @@ class Drained:
     more: bool = False
     #: Why it stopped early, for people; empty if it did not.
     stopped: str = ""
-
-
-@dataclass(slots=True)
-class _Slice:
-    """Claimed mails with all that is needed to compose them, loaded in a few queries."""
-
-    deliveries: list[Delivery]
-    records: dict[tuple[str, str], Model] = field(default_factory=dict)
-    composers: dict[int, Composer] = field(default_factory=dict)
 
 
 def drain(account_id: int, *, seconds: float | None = None) -> Drained:
@@ -78,7 +66,7 @@ def _hand_over_all(
     waiting = list(claimed)
     try:
         transport.open()
-        prepared = _prepare(claimed)
+        prepared = Prepared(claimed)
         # One at least, or a server that takes longer to greet than a slice lasts would never get any.
         while waiting and not result.stopped:
             # Taken out first: if this one kills the worker, its attempt must count, or it would do so for ever.
@@ -98,33 +86,18 @@ def _hand_over_all(
         ledger.give_back(waiting)
 
 
-def _prepare(deliveries: list[Delivery]) -> _Slice:
-    prepared = _Slice(deliveries)
-    base_url = preferences.load().base_url
-    by_type: dict[str, list[str]] = {}
-    for delivery in deliveries:
-        by_type.setdefault(delivery.recipient_type, []).append(delivery.object_id)
-        if delivery.run_id not in prepared.composers:
-            prepared.composers[delivery.run_id] = Composer.for_run(delivery.run, base_url)
-    for key, ids in by_type.items():
-        recipient_type = recipients.get(key)
-        if recipient_type is not None:
-            prepared.records |= {
-                (key, object_id): record for object_id, record in recipient_type.load(ids).items()
-            }
-    return prepared
-
-
 def _hand_over(
-    account: SenderAccount, transport: Transport, prepared: _Slice, delivery: Delivery
+    account: SenderAccount, transport: Transport, prepared: Prepared, delivery: Delivery
 ) -> Outcome | None:
     """Hand over one mail and record the outcome. Returns None if it was not tried."""
-    reason = _changed_since_start(prepared, delivery)
-    if reason:
+    if fault := prepared.fault(delivery):
+        _record(delivery, Outcome(Verdict.TEMPORARY, fault))
+        return None
+    if reason := prepared.changed_since_start(delivery):
         ledger.skip(delivery, reason)
         return None
     try:
-        mail = _compose(account, prepared, delivery)
+        mail = prepared.compose(account, delivery)
     except Exception as error:
         # The host's own properties run here and may raise anything; that must stop nobody else's mail.
         if not isinstance(error, RenderFailed):
@@ -135,26 +108,6 @@ def _hand_over(
     outcome = transport.deliver(mail, lambda: ledger.commit_to_send(delivery))
     _record(delivery, outcome)
     return outcome
-
-
-def _compose(account: SenderAccount, prepared: _Slice, delivery: Delivery) -> OutgoingMail:
-    recipient_type = recipients.get(delivery.recipient_type)
-    assert recipient_type is not None
-    contact = recipient_type.merge_values(prepared.records[delivery.recipient_type, delivery.object_id])
-    return compose_delivery(prepared.composers[delivery.run_id], account, delivery, contact)
-
-
-def _changed_since_start(prepared: _Slice, delivery: Delivery) -> str:
-    """Return why the frozen row no longer fits its record, or the empty text: the last state wins."""
-    recipient_type = recipients.get(delivery.recipient_type)
-    record = prepared.records.get((delivery.recipient_type, delivery.object_id))
-    if recipient_type is None or record is None:
-        return Reason.RECORD_GONE
-    try:
-        key = parse_address(recipient_type.record_email(record)).key
-    except MalformedAddress:
-        return Reason.ADDRESS_CHANGED
-    return "" if delivery.address and key == delivery.address.key else Reason.ADDRESS_CHANGED
 
 
 def _record(delivery: Delivery, outcome: Outcome) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import OperationalError, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from wagtail.log_actions import log
@@ -168,6 +169,22 @@ def finish_runs() -> int:
             if _move_from(run.mailing, RUNNING, MailingState.DONE):
                 finished += Run.objects.filter(pk=run.pk, finished_at=None).update(finished_at=timezone.now())
     return finished
+
+
+def reopen_runs() -> int:
+    """Let mailings go on that were called Done while a mail still waits. Returns how many.
+
+    A worker that was given up may come back and know that its mail in doubt was not sent; and somebody may
+    press Retry in the moment in which a mailing ends. Nobody would look at their mails any more.
+    """
+    waiting = Delivery.objects.filter(run=OuterRef("pk"), state__in=WAITING)
+    runs = Run.objects.filter(Exists(waiting), mailing__state=MailingState.DONE).select_related("mailing")
+    reopened = 0
+    for run in runs:
+        with transaction.atomic():
+            if _move_from(run.mailing, [MailingState.DONE], MailingState.ACTIVE):
+                reopened += Run.objects.filter(pk=run.pk).update(finished_at=None)
+    return reopened
 
 
 def _move_from(

@@ -15,6 +15,7 @@ from massmail_plugin.mailings.states import DeliveryState, MailingState
 from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.consent import How, Scope
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
+from sandbox.crm.models import Lead
 from tests.builders import (
     a_campaign,
     a_contact,
@@ -101,6 +102,27 @@ def test_a_host_property_that_raises_stops_nobody_else(smtp_server, monkeypatch)
     states = states_by_address(run)
     assert states.pop("person2@customers.example") == DeliveryState.FAILED
     assert set(states.values()) == {DeliveryState.ACCEPTED}
+
+
+def test_a_recipient_type_that_cannot_be_read_holds_up_only_its_own_people(smtp_server, monkeypatch):
+    from sandbox.crm.massmail import LeadRecipients
+
+    def broken(self):
+        raise RuntimeError("a bug in the host")
+
+    account = an_account(smtp_server)
+    lead = Lead.objects.create(email="lead@customers.example", first_name="Lea")
+    mailing = a_mailing(campaign=a_campaign(a_target_list(lead, *contacts(2))))
+    run = start_now(mailing)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(LeadRecipients, "get_queryset", broken)
+        drain(account.pk)
+    states = states_by_address(run)
+    assert states.pop("lead@customers.example") == DeliveryState.DEFERRED
+    assert set(states.values()) == {DeliveryState.ACCEPTED}
+    run.deliveries.update(next_attempt_at=run.started_at)
+    drain(account.pk)
+    assert set(states_by_address(run).values()) == {DeliveryState.ACCEPTED}
 
 
 @pytest.mark.parametrize("name", ["a\x0bBcc: x@y.example", "b\r\nBcc: x@y.example", "c\x1dd", "e\u2028f"])

@@ -84,6 +84,23 @@ def test_one_pass_of_the_command_does_what_a_cluster_does(smtp_server, capsys):
     assert "3 mails" in capsys.readouterr().out
 
 
+def test_an_account_that_breaks_keeps_no_other_from_sending(smtp_server, monkeypatch):
+    from massmail_plugin.management.commands import massmail_tick
+
+    def drain_or_break(account_id):
+        if account_id == broken.pk:
+            raise SystemError("a bug of ours")
+        return drain(account_id)
+
+    monkeypatch.setattr(massmail_tick, "drain", drain_or_break)
+    broken = an_account(owner=a_user())
+    an_account(smtp_server)
+    actions.release(a_mailing(to=contacts(1), through=broken))
+    actions.release(a_mailing(to=contacts(1, domain="others.example")))
+    call_command("massmail_tick")
+    assert smtp_server.recipients == ["person1@others.example"]
+
+
 def test_a_repeated_and_a_late_nudge_do_no_harm(smtp_server):
     from massmail_plugin.delivery import tasks
 

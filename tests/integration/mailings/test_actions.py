@@ -9,6 +9,7 @@ from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.delivery import ledger
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
@@ -258,6 +259,22 @@ def test_retry_queues_the_failed_mails_and_no_others():
     assert (queued.pk, queued.attempts) == (failed.pk, 0)
     run.refresh_from_db()
     assert run.finished_at is None
+
+
+def test_a_mailing_that_is_done_while_a_mail_waits_goes_on():
+    """A worker that was given up comes back: the mail that was called in doubt was not sent after all."""
+    an_account()
+    mailing = a_mailing(to=contacts(2))
+    run = start_now(mailing)
+    doubtful, sent = run.deliveries.order_by("pk")
+    Delivery.objects.filter(pk=sent.pk).update(state=DeliveryState.ACCEPTED)
+    Delivery.objects.filter(pk=doubtful.pk).update(state=DeliveryState.IN_DOUBT, claim_token="t", attempts=1)
+    assert (actions.finish_runs(), actions.reopen_runs()) == (1, 0)
+    doubtful.refresh_from_db()
+    assert ledger.take_back(doubtful)
+    assert actions.reopen_runs() == 1
+    assert _state(mailing) == MailingState.ACTIVE
+    assert list(ledger.due(SenderAccount.objects.get())) == [doubtful]
 
 
 def test_each_verb_is_in_the_audit_log_with_the_person():
