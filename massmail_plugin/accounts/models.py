@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from massmail_plugin.accounts.secrets import SecretField
@@ -117,8 +114,3 @@ def accounts_for(owner_id: int | None) -> models.QuerySet[SenderAccount]:
     ready = SenderAccount.objects.filter(state=SenderAccount.State.READY)
     own = ready.filter(owner_id=owner_id) if owner_id is not None else ready.none()
     return own if own.exists() else ready.filter(owner=None)
-
-
-def usable_by(user: Any) -> models.QuerySet[SenderAccount]:
-    """Return the accounts that ``user`` may send through, whatever their state."""
-    return SenderAccount.objects.filter(Q(owner=user) | Q(owner=None))

@@ -55,7 +55,10 @@ def standing(address: EmailAddress) -> str:
 
 
 def opt_outs(address: EmailAddress) -> list[dict[str, Any]]:
-    """Return the opt-outs that hold now: of what, since when, and where to take each back."""
+    """Return the opt-outs that hold now: of what, since when, and where to take each back.
+
+    That of somebody who has reported a mail as spam stays: mailing them again harms the sender's name everywhere.
+    """
     found: list[dict[str, Any]] = []
     if address.opted_out_since:
         found.append({"label": _("All mailings"), "since": address.opted_out_since, "scope": EVERYTHING})
@@ -65,5 +68,6 @@ def opt_outs(address: EmailAddress) -> list[dict[str, Any]]:
         found.append({"label": label, "since": opt_out.since, "scope": opt_out.scope})
     for row in found:
         url = reverse(f"{names.ADDRESSES}:opt_in", args=(address.pk,))
-        row["url"] = f"{url}?{urlencode({'scope': row['scope']})}"
+        is_final = row["scope"] == EVERYTHING and address.complained_since
+        row["url"] = "" if is_final else f"{url}?{urlencode({'scope': row['scope']})}"
     return found

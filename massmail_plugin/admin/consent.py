@@ -103,7 +103,7 @@ class OptIn(ConsentView):
     def opt_out(self) -> dict[str, Any]:
         scope = self.request.GET.get("scope", "")
         for known in opt_outs(self.object):
-            if known["scope"] == scope:
+            if known["scope"] == scope and known["url"]:
                 return known
         raise Http404
 
@@ -122,7 +122,10 @@ class OptIn(ConsentView):
 
 class MarkValid(ConsentView):
     step = _("Mark as valid again")
-    explanation = _("Mails go to this address again. Do this only if you know that the mailbox works.")
+    explanation = _(
+        "Mails go to this address again, unless its owner has opted out. "
+        "Do this only if you know that the mailbox works."
+    )
     done = _("The address is valid again.")
 
     def say(self, how: How) -> None:

@@ -11,10 +11,9 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.generic import View
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 
-from massmail_plugin import recipients
 from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.admin.access import LOOK
-from massmail_plugin.audience.members import records_of
+from massmail_plugin.audience.members import first_record
 from massmail_plugin.content import preview
 from massmail_plugin.mailings.models import Mailing
 
@@ -42,12 +41,5 @@ def sender_of(mailing: Mailing) -> dict[str, str] | None:
 
 def mode_for(mailing: Mailing) -> str:
     """Return the preview's name for "as the first person of the campaign's lists sees it"."""
-    for target_list in mailing.campaign.target_lists.all():
-        for key in (
-            target_list.members.order_by("recipient_type").values_list("recipient_type", flat=True).distinct()
-        ):
-            recipient_type = recipients.get(key)
-            record = recipient_type and records_of(target_list, recipient_type).order_by("pk").first()
-            if record:
-                return f"as:{key}:{record.pk}"
-    return "mail"
+    first = first_record(mailing.campaign.target_lists.all())
+    return f"as:{first[0].key}:{first[1].pk}" if first else "mail"

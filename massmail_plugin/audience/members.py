@@ -99,6 +99,25 @@ def records_of(target_list: TargetListPage, recipient_type: RecipientType) -> Qu
     return recipient_type.get_queryset().filter(pk__in=Subquery(member_ids))
 
 
+def types_in(target_list: TargetListPage) -> list[RecipientType]:
+    """Return the recipient types of the people in the list, by key.
+
+    Types that the host no longer registers are left out; their members stay for when it does again.
+    """
+    keys = target_list.members.order_by("recipient_type").values_list("recipient_type", flat=True).distinct()
+    return [found for key in keys if (found := recipients.get(key))]
+
+
+def first_record(lists: Iterable[TargetListPage]) -> tuple[RecipientType, Model] | None:
+    """Return the first person of ``lists``, to show a mail with; None if nobody is in them."""
+    for target_list in lists:
+        for recipient_type in types_in(target_list):
+            record = records_of(target_list, recipient_type).order_by("pk").first()
+            if record is not None:
+                return recipient_type, record
+    return None
+
+
 def members_among(
     target_list: TargetListPage, recipient_type: RecipientType, records: QuerySet[Any]
 ) -> QuerySet[TargetListMember]:

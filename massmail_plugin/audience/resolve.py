@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from massmail_plugin import recipients
-from massmail_plugin.audience.members import records_of
+from massmail_plugin.audience.members import records_of, types_in
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.recipients.addresses import MalformedAddress, ParsedAddress, parse_address
@@ -53,11 +52,6 @@ class Summary:
     @property
     def left_out_total(self) -> int:
         return sum(self.left_out.values())
-
-    @property
-    def reasons(self) -> list[tuple[str, int]]:
-        """Pairs of (sentence, count), most frequent first."""
-        return [(str(Reason(reason).label), count) for reason, count in self.left_out.most_common()]
 
     def add(self, candidate: Candidate) -> None:
         """Count one candidate."""
@@ -119,17 +113,12 @@ def _rows(lists: Iterable[TargetListPage]) -> Iterator[tuple[str, int, Recipient
     """Yield each record once, even if it is in several lists."""
     seen: set[tuple[str, str]] = set()
     for target_list in lists:
-        types = (
-            target_list.members.order_by("recipient_type").values_list("recipient_type", flat=True).distinct()
-        )
-        for key in types:
-            recipient_type = recipients.get(key)
-            if recipient_type is None:
-                continue  # The host no longer registers this type; the members stay for when it does.
+        for recipient_type in types_in(target_list):
             for row in recipient_type.rows(records_of(target_list, recipient_type)):
-                if (key, row.object_id) not in seen:
-                    seen.add((key, row.object_id))
-                    yield key, target_list.pk, row
+                record = (recipient_type.key, row.object_id)
+                if record not in seen:
+                    seen.add(record)
+                    yield recipient_type.key, target_list.pk, row
 
 
 def _chunks(rows: Iterator[tuple[str, int, RecipientRow]]) -> Iterator[list[tuple[str, int, RecipientRow]]]:

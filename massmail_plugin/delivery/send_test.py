@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from massmail_plugin import preferences, recipients
+from massmail_plugin import preferences
 from massmail_plugin.accounts.models import SenderAccount, accounts_for
-from massmail_plugin.audience.members import records_of
-from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.audience.members import first_record
 from massmail_plugin.content.compiled import RenderFailed
 from massmail_plugin.content.compiler import compile_template
 from massmail_plugin.delivery.messages import Composer, Link
 from massmail_plugin.delivery.transports import transport_for
-from massmail_plugin.delivery.transports.base import Verdict
+from massmail_plugin.delivery.transports.base import OutgoingMail, Verdict
 from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.freeze import compile_options
 from massmail_plugin.mailings.models import Mailing
@@ -53,9 +52,9 @@ def send_test(mailing: Mailing, to: str) -> str:
     return _hand_over(account, mail)
 
 
-def _hand_over(account: SenderAccount, mail: object) -> str:
+def _hand_over(account: SenderAccount, mail: OutgoingMail) -> str:
     with transport_for(account) as transport:
-        outcome = transport.deliver(mail, lambda: True)  # type: ignore[arg-type]
+        outcome = transport.deliver(mail, lambda: True)
     if outcome.verdict is not Verdict.ACCEPTED:
         raise Refused(_("The mail server refused the test: %(reply)s") % {"reply": outcome.reply})
     return outcome.reply
@@ -63,11 +62,8 @@ def _hand_over(account: SenderAccount, mail: object) -> str:
 
 def _sample(mailing: Mailing) -> tuple[str, dict[str, object]]:
     """Return name and merge values of the first person in the mailing's lists; nobody gives empty values."""
-    target_list: TargetListPage
-    for target_list in mailing.campaign.target_lists.all():
-        for key in target_list.members.order_by("pk").values_list("recipient_type", flat=True).distinct():
-            recipient_type = recipients.get(key)
-            record = recipient_type and records_of(target_list, recipient_type).first()
-            if recipient_type and record:
-                return recipient_type.display_name(record), recipient_type.merge_values(record)
-    return "", {}
+    first = first_record(mailing.campaign.target_lists.all())
+    if first is None:
+        return "", {}
+    recipient_type, record = first
+    return recipient_type.display_name(record), recipient_type.merge_values(record)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery, Run, TrackedLink
 from massmail_plugin.mailings.states import OPEN, DeliveryState
@@ -69,13 +68,6 @@ class RunFigures:
     def bounced(self) -> int:
         """Hard and soft together; a mail that bounced in both ways counts twice."""
         return self.bounced_hard + self.bounced_soft
-
-    @property
-    def left_out_labels(self) -> list[tuple[str, int]]:
-        """The reasons as people read them, with their counts."""
-        known = set(Reason.values)
-        counts = self.left_out_by_reason.items()
-        return [(str(Reason(reason).label) if reason in known else reason, count) for reason, count in counts]
 
 
 def figures_for_run(run: Run) -> RunFigures:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
 
-from massmail_plugin.delivery.messages import message_id
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
-_OUR_MESSAGE_ID = re.compile(r"mm\.([0-9]{1,18})\.[0-9a-f]+@[^<>\s]+")
 _MAX_LENGTH = 255
 
 
@@ -59,16 +56,6 @@ def _by_provider_id(candidates: QuerySet[Delivery], event: Any) -> Delivery | No
 
 
 def _by_message_id(candidates: QuerySet[Delivery], event: Any) -> Delivery | None:
-    """Our own Message-ID carries the number and a MAC; through an SMTP relay it is the only id there is."""
+    """Our own Message-ID, which nobody can guess; through an SMTP relay it is the only id there is."""
     name = text(event.message_id).strip("<>")
-    ours = _OUR_MESSAGE_ID.fullmatch(name)
-    delivery = candidates.filter(pk=int(ours[1])).first() if ours else None
-    if delivery is None or delivery.account is None:
-        return None
-    expected = message_id(delivery.account, delivery.pk, delivery.address_id or 0).strip("<>")
-    return delivery if hmac.compare_digest(_local_part(expected), _local_part(name)) else None
-
-
-def _local_part(name: str) -> bytes:
-    # The account's domain may have been changed since; the MAC stands before the @.
-    return name.partition("@")[0].encode()
+    return candidates.filter(message_id=f"<{name}>").first() if 0 < len(name) < _MAX_LENGTH else None

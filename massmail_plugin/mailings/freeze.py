@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from massmail_plugin import preferences
@@ -32,7 +31,7 @@ def compile_options() -> CompileOptions:
     )
 
 
-def freeze(mailing: Mailing, *, started_by: AbstractBaseUser | None = None) -> Run:
+def freeze(mailing: Mailing) -> Run:
     """Write a run of ``mailing`` with its ledger. Raises ``ContentError`` if the template does not compile."""
     if mailing.template is None:
         raise ValueError("A mailing without a template cannot be frozen; preflight says so to people.")
@@ -40,12 +39,11 @@ def freeze(mailing: Mailing, *, started_by: AbstractBaseUser | None = None) -> R
     lists = list(mailing.campaign.target_lists.all())
     scopes = [target_list.consent_scope for target_list in lists]
     with transaction.atomic():
-        run = Run.objects.create(  # type: ignore[misc]
+        run = Run.objects.create(
             mailing=mailing,
             content=content.to_json(),
             list_scopes={scope.key: scope.label for scope in scopes},
             opt_out_entirely=mailing.opt_out_entirely,
-            started_by=started_by,
         )
         _write_links(run, content)
         _write_ledger(run, resolve(lists, list(mailing.campaign.excluded_lists.all())))

@@ -17,7 +17,7 @@ from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.content.models import EmailTemplate
-from massmail_plugin.mailings.states import RUNNING, STARTED, DeliveryState, MailingState
+from massmail_plugin.mailings.states import DeliveryState, MailingState
 from massmail_plugin.recipients.consent import Scope
 from massmail_plugin.recipients.models import EmailAddress
 
@@ -150,15 +150,6 @@ class Mailing(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    @property
-    def is_running(self) -> bool:
-        return self.state in RUNNING
-
-    @property
-    def is_frozen(self) -> bool:
-        """Whether it has been started, so that changing it would change nothing that was mailed."""
-        return self.state in STARTED
-
     def clean(self) -> None:
         super().clean()
         if self.start_at and self.state == MailingState.DRAFT and self.start_at < timezone.now():
@@ -181,9 +172,6 @@ class Run(models.Model):
     list_scopes = models.JSONField(default=dict)
     #: Whether the opt-out link in these mails means all mailings, and not only those lists.
     opt_out_entirely = models.BooleanField(default=False)
-    started_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
     started_at = models.DateTimeField(_("started"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished"), null=True)
 

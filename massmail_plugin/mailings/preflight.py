@@ -51,10 +51,6 @@ class Preflight:
     warnings: list[Finding] = field(default_factory=list)
     audience: Summary = field(default_factory=Summary)
 
-    @property
-    def is_clear(self) -> bool:
-        return not self.problems
-
 
 def check(mailing: Mailing, *, starting: bool = False) -> Preflight:
     """Return everything that is wrong with ``mailing``. ``starting``: its time has come, so that may have passed."""

@@ -22,7 +22,7 @@ class MailingState(models.TextChoices):
     PENDING = "pending", _("Pending")
     #: Content and audience are frozen, mails are leaving.
     ACTIVE = "active", _("Active")
-    #: Mails are leaving although some failed or an account has stopped.
+    #: Mails are leaving although some failed or are in doubt.
     ACTIVE_ERROR = "active_error", _("Active but error")
     #: A person has stopped it; a person can let it go on.
     PAUSED = "paused", _("Paused")
@@ -35,8 +35,6 @@ class MailingState(models.TextChoices):
 
 
 RUNNING = (MailingState.ACTIVE, MailingState.ACTIVE_ERROR)
-#: A run exists or existed: content and audience are frozen and the mailing is read-only.
-STARTED = (*RUNNING, MailingState.PAUSED, MailingState.INTERRUPTED, MailingState.DONE, MailingState.CANCELLED)
 #: What is neither under way nor the proof of what was sent.
 DELETABLE = (MailingState.DRAFT, MailingState.CANCELLED)
 

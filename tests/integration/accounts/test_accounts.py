@@ -9,7 +9,7 @@ from django.db import connection
 
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.connections import BadBackend, read_options
-from massmail_plugin.accounts.models import SenderAccount, accounts_for, usable_by
+from massmail_plugin.accounts.models import SenderAccount, accounts_for
 from massmail_plugin.accounts.secrets import Secret, SecretUnreadable
 from tests.builders import a_user, an_account
 
@@ -55,8 +55,6 @@ def test_an_owners_own_account_goes_before_everybodys():
     own = an_account(owner=owner)
     assert list(accounts_for(owner.pk)) == [own]
     assert list(accounts_for(None)) == [shared]
-    assert set(usable_by(owner)) == {own, shared}
-    assert set(usable_by(a_user())) == {shared}
 
 
 @pytest.mark.parametrize("state", [SenderAccount.State.OFF, SenderAccount.State.FAULTY])

@@ -121,6 +121,16 @@ def test_an_opt_out_that_is_not_there_cannot_be_taken_back(editor, scope):
     assert not ConsentEvent.objects.exists()
 
 
+def test_who_has_reported_spam_is_not_put_back_by_a_colleague(editor):
+    address = _address()
+    consent.record_complaint(address, BY_LINK)
+    url = f"{_url('opt_in', address)}?scope="
+    assert url not in editor.get(_url("inspect", address)).content.decode()
+    assert editor.post(url, {"reason": "x"}).status_code == 404
+    address.refresh_from_db()
+    assert address.opted_out_since
+
+
 def test_who_may_only_look_sees_no_button(signed_in):
     from tests.integration.admin.conftest import a_reader
 

@@ -48,7 +48,6 @@ def test_states_are_counted_by_what_they_mean_for_people() -> None:
     assert figures.sent == figures.failed == figures.in_doubt == figures.cancelled == 1
     assert figures.waiting == 4
     assert figures.left_out_by_reason == {"opted_out": 1}
-    assert figures.left_out_labels == [("opted out of all mailings", 1)]
     assert figures.mails + figures.left_out == 9
 
 

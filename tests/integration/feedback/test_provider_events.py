@@ -226,8 +226,8 @@ def test_one_id_for_several_mails_needs_the_recipient(sent: Sent, event: Event) 
 
 def test_a_relay_is_matched_by_our_message_id(sent: Sent, event: Event) -> None:
     account = SenderAccount.objects.get()
-    sent.be(DeliveryState.ACCEPTED, account=account)
     ours = message_id(account, sent.delivery.pk, sent.delivery.address_id or 0)
+    sent.be(DeliveryState.ACCEPTED, account=account, message_id=ours)
     for wrong in (ours.replace("mm.", "mm.1"), ours[:-20] + "0@x.example>", "<mm.1.0@x>", "mm." * 90):
         report(event("delivered", metadata={}, message_id=wrong))
     assert sent.kinds() == []
