@@ -7,6 +7,7 @@ texts, so that nothing an editor writes can take long or fill the memory.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TextIO
@@ -22,13 +23,18 @@ from liquid.exceptions import LiquidError, LiquidSyntaxError, OutputStreamLimitE
 from liquid.expression import Expression
 from liquid.output import LimitedStringIO
 from liquid.stringify import to_liquid_string
+from liquid.token import Token
 
 from massmail_plugin.content import merge_filters
 
 __all__ = ["FILTER_NAMES", "TAG_NAMES", "LiquidError", "Part", "Uses", "Variable", "inspect", "parse"]
 
+#: Characters between the braces of one placeholder at most.
+PLACEHOLDER_LIMIT = 2000
 #: Characters that one rendered part (subject, HTML or text) may have at most.
 OUTPUT_LIMIT = 2_000_000
+
+_OPENING = re.compile(r"\{[{%]")
 
 _TAGS = (
     content.Literal,
@@ -115,6 +121,7 @@ class Variable:
 
 def parse(source: str, *, escape: bool) -> BoundTemplate:
     """Return ``source`` ready to render, with values HTML-escaped or not. Raises :class:`LiquidError`."""
+    _check_closings(source)
     template = (_HTML if escape else _PLAIN).from_string(source)
     for node in _walk(template.nodes):
         for expression in _expressions(node.expressions()):
@@ -123,6 +130,25 @@ def parse(source: str, *, escape: bool) -> BoundTemplate:
                 raise LiquidSyntaxError("ranges are not available", token=expression.token)
             _compare_with_nothing(expression)
     return template
+
+
+def _check_closings(source: str) -> None:
+    """Refuse placeholders without an end, or very long ones: the library reads 10 KB of "{{" for half a minute."""
+    position = 0
+    while found := _OPENING.search(source, position):
+        closing = "}}" if found.group() == "{{" else "%}"
+        end = source.find(closing, found.end())
+        if end < 0:
+            raise LiquidSyntaxError(f"expected '{closing}'", token=_token(source, found.start()))
+        if end - found.end() > PLACEHOLDER_LIMIT:
+            raise LiquidSyntaxError(
+                f"longer than {PLACEHOLDER_LIMIT} characters", token=_token(source, found.start())
+            )
+        position = end + 2
+
+
+def _token(source: str, start: int) -> Token:
+    return Token(kind="", value="", start_index=start, source=source)
 
 
 def _compare_with_nothing(expression: Expression) -> None:

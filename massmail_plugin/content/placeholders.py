@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import re
 import secrets
+from collections.abc import Iterator
 
-_IN_TEXT = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_OPENING = re.compile(r"\{(?=[{%])")
 # In rich text the editor may have put a tag inside: "{{ contact.<b>first_name</b> }}".
 _INLINE = r"(?:[^<>]|</?(?:a|b|em|i|span|strong)\b[^<>]*>)*?"
 _IN_HTML = re.compile(r"\{\{" + _INLINE + r"\}\}|\{%" + _INLINE + r"%\}")
@@ -32,7 +33,11 @@ class Placeholders:
 
     def protect(self, text: str) -> str:
         """Return plain ``text`` (or MJML source) with tokens for its placeholders."""
-        return _IN_TEXT.sub(lambda found: self.add(found.group()), text)
+        parts, written = [], 0
+        for start, end in _spans(text):
+            parts += [text[written:start], self.add(text[start:end])]
+            written = end
+        return "".join([*parts, text[written:]])
 
     def protect_html(self, markup: str) -> str:
         """Return HTML with tokens for its placeholders, whose quotes may be HTML entities."""
@@ -74,6 +79,20 @@ class Placeholders:
         while count:
             source, count = _TAG_PAIR.subn(r"\2", source)
         return self.add(html.unescape(_TAG.sub("", source))) + "".join(_TAG.findall(source))
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each placeholder. In linear time, also for a text of nothing but "{{"."""
+    position, unclosed = 0, set()
+    while found := _OPENING.search(text, position):
+        start = found.start()
+        closing = "}}" if text[start + 1] == "{" else "%}"
+        end = -1 if closing in unclosed else text.find(closing, start + 2)
+        if end >= 0:
+            yield start, end + 2
+        else:
+            unclosed.add(closing)
+        position = end + 2 if end >= 0 else start + 1
 
 
 def _literal(text: str) -> str:

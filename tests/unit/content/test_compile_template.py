@@ -371,3 +371,14 @@ class TestTextPart:
 
     def test_the_hidden_preview_line_is_not_in_it(self) -> None:
         assert "What is new" not in compiled(heading("Hi")).text
+
+
+@pytest.mark.parametrize("tag", ["b", "li"])
+def test_rich_text_of_any_depth_is_refused_and_ends_no_process(tag: str) -> None:
+    with pytest.raises(ContentError, match="nested too deeply"):
+        compiled(text(f"<{tag}>" * 10_000 + "x" + f"</{tag}>" * 10_000))
+
+
+def test_many_elements_beside_each_other_are_no_depth() -> None:
+    mail = compiled(text("<p>a<br/>b</p>" * 400 + '<p><a href="https://a.example/?x>y">d</a></p>' * 400))
+    assert readable(mail.html).endswith("d")

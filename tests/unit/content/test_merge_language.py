@@ -85,6 +85,10 @@ def test_case_and_unless_work() -> None:
         "{% liquid echo contact %}",
         '{% if (1..99999999999) contains "a" %}{% endif %}',
         "{{ (1..99999999999) }}",
+        # The library needs half a minute to see that the first one is not closed.
+        "{{" * 10_000,
+        "{%" * 10_000,
+        "{% if " + "(" * 3000 + "true" + ")" * 3000 + " %}{% endif %}",
     ],
 )
 def test_what_could_take_long_or_read_files_is_refused(source: str) -> None:

@@ -76,6 +76,12 @@ def test_rich_text(markup: str, expected: str) -> None:
     assert placeholders.restore(placeholders.protect_html(markup)) == expected
 
 
+@pytest.mark.parametrize("text", ["{{" * 200_000, "{%" * 200_000 + "}}", "{{" * 200_000 + "%}"])
+def test_many_open_braces_do_not_take_for_ever(text: str) -> None:
+    placeholders = Placeholders()
+    assert placeholders.unprotect(placeholders.protect(text)) == text
+
+
 def test_braces_that_are_no_placeholders_stay_text() -> None:
     placeholders = Placeholders()
 
