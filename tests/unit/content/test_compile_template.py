@@ -380,5 +380,5 @@ def test_rich_text_of_any_depth_is_refused_and_ends_no_process(tag: str) -> None
 
 
 def test_many_elements_beside_each_other_are_no_depth() -> None:
-    mail = compiled(text("<p>a<br/>b</p>" * 400 + '<p><a href="https://a.example/?x>y">d</a></p>' * 400))
+    mail = compiled(text("<p>a<br/>b</p>" * 400 + '<p><a href="https://a.example/?x=y">d</a></p>' * 400))
     assert readable(mail.html).endswith("d")
