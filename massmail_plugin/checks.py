@@ -24,8 +24,20 @@ def register_checks() -> None:
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """MASSMAIL holds only keys that exist."""
+    """MASSMAIL holds only keys that exist, and times that fit together."""
     unknown = sorted(set(getattr(settings, "MASSMAIL", {})) - set(conf.DEFAULTS))
+    return [*_short_lease(), *_unknown_keys(unknown)]
+
+
+def _short_lease() -> list[CheckMessage]:
+    if conf.get("LEASE_SECONDS") > conf.get("SMTP_FINAL_DOT_TIMEOUT") + conf.get("SLICE_SECONDS"):
+        return []
+    hint = "Raise LEASE_SECONDS: a mail would be called in doubt while its worker still waits for the answer."
+    message = 'MASSMAIL["LEASE_SECONDS"] should be more than SMTP_FINAL_DOT_TIMEOUT and SLICE_SECONDS together.'
+    return [checks.Warning(message, hint=hint, id="massmail_plugin.W003")]
+
+
+def _unknown_keys(unknown: list[str]) -> list[CheckMessage]:
     return [
         Error(
             f"MASSMAIL has no key {key!r}.",

@@ -23,7 +23,7 @@ swapper.set_app_prefix("wagtailcore", "wagtail")
 TITLE = FieldPanel(
     "title",
     classname="title",
-    help_text=_("Only your colleagues see it."),
+    help_text=_("Your colleagues see it, and so does who opts out: write what the mails are about."),
     widget=TextInput(attrs={"placeholder": _("Title*")}),
 )
 

@@ -65,8 +65,9 @@ def claim(account: SenderAccount, limit: int) -> list[Delivery]:
 def commit_to_send(delivery: Delivery) -> bool:
     """The fence: record the intent to send, if everything still allows it. False: it must not be sent.
 
-    Still this worker's, lease alive, mailing running, and nobody has said no in the meantime. The Message-ID
-    that the mail leaves with is written down with the intent, so that a mail in doubt can be looked for.
+    Still this worker's, lease alive, mailing running, account ready, and nobody has said no in the meantime.
+    The Message-ID that the mail leaves with is written down with the intent, so that a mail in doubt can be
+    looked for.
     """
     opted_out = ListOptOut.objects.filter(
         address=OuterRef("address"), scope__in=list(delivery.run.list_scopes)
@@ -75,6 +76,7 @@ def commit_to_send(delivery: Delivery) -> bool:
         ~Exists(opted_out),
         lease_until__gt=timezone.now(),
         run__in=Run.objects.filter(mailing__state__in=RUNNING),
+        account__state=SenderAccount.State.READY,
         address__invalid_since=None,
         address__opted_out_since=None,
         address__complained_since=None,

@@ -24,6 +24,9 @@ logger = logging.getLogger("massmail_plugin.delivery")
 #: patience; greylisting servers want five minutes.
 BACK_OFF = (300, 1200, 3600)
 
+#: So many temporary refusals one after the other end a turn.
+REFUSALS_IN_A_ROW = 5
+
 #: What a person has to mend before the account may go on.
 _STOPS_ACCOUNT = (Verdict.ACCOUNT, Verdict.POLICY)
 #: What ends only this turn, until the next tick. A doubt too: a provider that answers each mail with an error must
@@ -40,6 +43,17 @@ class Drained:
     more: bool = False
     #: Why it stopped early, for people; empty if it did not.
     stopped: str = ""
+    #: Temporary refusals since the last mail that was not refused.
+    refused_in_a_row: int = 0
+
+    def too_many_refusals(self, outcome: Outcome | None) -> str:
+        """Return why to stop if one recipient after the other is refused for now: then it is the server's trouble.
+
+        A server that is out of order for half an hour must not use up the attempts of a whole list.
+        """
+        is_refused = outcome is not None and outcome.verdict is Verdict.TEMPORARY
+        self.refused_in_a_row = self.refused_in_a_row + 1 if is_refused else 0
+        return outcome.reply if outcome and self.refused_in_a_row >= REFUSALS_IN_A_ROW else ""
 
 
 def drain(account_id: int, *, seconds: float | None = None) -> Drained:
@@ -72,7 +86,7 @@ def _hand_over_all(
             # Taken out first: if this one kills the worker, its attempt must count, or it would do so for ever.
             outcome = _hand_over(account, transport, prepared, waiting.pop(0))
             result.handled += 1
-            result.stopped = _stop_reason(account, outcome)
+            result.stopped = _stop_reason(account, outcome) or result.too_many_refusals(outcome)
             if time.monotonic() >= end:
                 break
     except CannotOpen as error:
@@ -133,7 +147,7 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
 
 
 def _record_fenced(delivery: Delivery) -> None:
-    """The fence refused: the recipient said no, or the mailing was stopped, or the claim is lost."""
+    """The fence refused: the recipient said no, the mailing or the account was stopped, or the claim is lost."""
     delivery.address.refresh_from_db()  # type: ignore[union-attr]
     address = delivery.address
     assert address is not None
@@ -153,6 +167,9 @@ def _record_fenced(delivery: Delivery) -> None:
 
 def _stop_reason(account: SenderAccount, outcome: Outcome | None) -> str:
     """Return why the account must stop now, noting its fault; the empty text means: go on."""
+    if outcome is not None and outcome.verdict is Verdict.FENCED:
+        account.refresh_from_db(fields=["state"])
+        return "" if account.is_ready else str(account.get_state_display())
     if outcome is None or outcome.verdict not in (*_STOPS_ACCOUNT, *_STOPS_TURN):
         return ""
     if outcome.verdict in _STOPS_ACCOUNT:

@@ -115,7 +115,7 @@ DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
         DeliveryState.FAILED,
         DeliveryState.IN_DOUBT,
     ),
-    # Evidence (an answer that came late, a webhook, a click) settles a doubt; so may a person.
+    # Evidence (an answer that came late, a webhook, a click) settles a doubt.
     DeliveryState.IN_DOUBT: (
         DeliveryState.ACCEPTED,
         DeliveryState.DEFERRED,

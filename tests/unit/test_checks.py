@@ -26,6 +26,11 @@ def test_a_misspelt_setting_is_named_with_the_known_ones(settings):
     assert "LEASE_SECONDS" in message.hint
 
 
+def test_a_lease_that_ends_before_the_servers_answer_may_come_is_warned_of(settings):
+    settings.MASSMAIL = {"LEASE_SECONDS": 300}
+    assert _ids(checks.check_settings()) == ["massmail_plugin.W003"]
+
+
 def test_a_project_without_our_urls_is_told_the_line_to_add(settings):
     settings.ROOT_URLCONF = "wagtail.urls"
     clear_url_caches()

@@ -5,6 +5,7 @@ from email import message_from_bytes, policy
 
 import pytest
 
+from massmail_plugin.accounts.switches import switch_off
 from massmail_plugin.delivery import ledger
 from massmail_plugin.delivery.messages import Composer, compose_delivery
 from massmail_plugin.delivery.ticker import run_tick
@@ -123,6 +124,22 @@ def test_a_recipient_type_that_cannot_be_read_holds_up_only_its_own_people(smtp_
     run.deliveries.update(next_attempt_at=run.started_at)
     drain(account.pk)
     assert set(states_by_address(run).values()) == {DeliveryState.ACCEPTED}
+
+
+def test_switching_the_account_off_works_before_the_next_mail(smtp_server, monkeypatch):
+    passes = ledger.commit_to_send
+
+    def switched_off_before_the_third(delivery):
+        if delivery.email.startswith("person3@"):
+            switch_off(account)
+        return passes(delivery)
+
+    monkeypatch.setattr(ledger, "commit_to_send", switched_off_before_the_third)
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=contacts(5)))
+    assert drain(account.pk).stopped
+    assert smtp_server.recipients == ["person1@customers.example", "person2@customers.example"]
+    assert run.deliveries.filter(state=DeliveryState.QUEUED, attempts=0).count() == 3
 
 
 @pytest.mark.parametrize("name", ["a\x0bBcc: x@y.example", "b\r\nBcc: x@y.example", "c\x1dd", "e\u2028f"])

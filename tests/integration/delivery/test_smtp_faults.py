@@ -220,6 +220,15 @@ def test_three_temporary_refusals_end_in_failed(smtp_server):
     assert delivery.state == DeliveryState.FAILED
 
 
+def test_a_server_that_takes_nothing_for_a_while_uses_up_the_attempts_of_a_few(smtp_server):
+    smtp_server.answer("RCPT", "451 4.3.2 Out of order")
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=contacts(30)))
+    result = drain(account.pk)
+    assert (result.handled, result.stopped, result.more) == (5, "451 4.3.2 Out of order", False)
+    assert run.deliveries.filter(state=DeliveryState.QUEUED, attempts=0).count() == 25
+
+
 def test_a_greylisted_mail_arrives_later(smtp_server):
     smtp_server.answer("RCPT", "451 4.7.1 Greylisted", times=1)
     account = an_account(smtp_server)
