@@ -14,6 +14,7 @@ register_permission_policy(SenderAccount, SenderAccountPolicy(SenderAccount))
 from massmail_plugin.admin.group import MassmailGroup  # noqa: E402
 
 # Importing it registers its hooks.
+from massmail_plugin.admin.target_lists import deleting as target_list_deleting  # noqa: E402, F401
 from massmail_plugin.admin.target_lists import hooks as target_list_hooks  # noqa: E402, F401
 from massmail_plugin.admin.target_lists.viewset import TargetListPageViewSet  # noqa: E402
 from massmail_plugin.mailings import log_actions as mailing_log_actions  # noqa: E402

@@ -1,0 +1,53 @@
+"""A list that a campaign uses is kept: import this module from ``wagtail_hooks``.
+
+Wagtail does not count many-to-many relations as uses. Without this an excluded list could vanish unnoticed,
+and the people in it would get the next mailing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from wagtail import hooks
+from wagtail.admin import messages
+from wagtail.models import Page
+
+from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.mailings.models import Campaign
+
+
+def refusals(pages: Iterable[Any]) -> Iterator[str]:
+    """Yield a sentence for each list at or below ``pages`` that a campaign uses."""
+    for page in pages:
+        for target_list in TargetListPage.objects.descendant_of(page, inclusive=True):
+            uses = Q(target_lists=target_list) | Q(excluded_lists=target_list)
+            names = Campaign.objects.filter(uses).distinct().order_by("name").values_list("name", flat=True)
+            if names:
+                yield _(
+                    "“%(list)s” is kept, because campaigns use it: %(campaigns)s. Take it out of them first."
+                ) % {"list": target_list.title, "campaigns": ", ".join(names)}
+
+
+@hooks.register("before_delete_page")
+def keep_list_in_use(request: HttpRequest, page: Any) -> HttpResponse | None:
+    return _refuse(request, [page])
+
+
+@hooks.register("before_bulk_action")
+def keep_lists_in_use(
+    request: HttpRequest, action_type: str, objects: list[Any], action: Any
+) -> HttpResponse | None:
+    is_deletion = action_type == "delete"
+    return _refuse(request, [item for item in objects if is_deletion and isinstance(item, Page)])
+
+
+def _refuse(request: HttpRequest, pages: list[Any]) -> HttpResponse | None:
+    found = list(refusals(pages))
+    for sentence in found:
+        messages.error(request, sentence)
+    return redirect("massmail_target_lists:index") if found else None

@@ -1,0 +1,54 @@
+"""A list that a campaign uses cannot vanish under it."""
+
+import pytest
+from django.test import Client
+
+from massmail_plugin.audience.members import get_index_page
+from massmail_plugin.audience.models import TargetListPage
+from tests.builders import a_campaign, a_target_list, an_administrator
+from tests.integration.audience.conftest import messages_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser(client: Client) -> Client:
+    client.force_login(an_administrator())
+    return client
+
+
+def delete(browser: Client, pk: int) -> str:
+    return messages_of(browser.post(f"/admin/pages/{pk}/delete/", follow=True))
+
+
+def test_an_unused_list_can_be_deleted(browser: Client) -> None:
+    delete(browser, a_target_list(title="Old").pk)
+    assert not TargetListPage.objects.exists()
+
+
+def test_a_list_that_a_campaign_mails_is_kept(browser: Client) -> None:
+    used = a_target_list(title="Customers")
+    a_campaign(used, name="Spring")
+    assert "“Customers” is kept, because campaigns use it: Spring." in delete(browser, used.pk)
+    assert TargetListPage.objects.get() == used
+
+
+def test_a_list_that_a_campaign_excludes_is_kept(browser: Client) -> None:
+    excluded = a_target_list(title="Never")
+    a_campaign(a_target_list(), excluding=[excluded], name="Spring")
+    assert "“Never” is kept" in delete(browser, excluded.pk)
+    assert TargetListPage.objects.filter(pk=excluded.pk).exists()
+
+
+def test_their_folder_is_kept_with_them(browser: Client) -> None:
+    a_campaign(a_target_list(title="Customers"))
+    assert "“Customers” is kept" in delete(browser, get_index_page().pk)
+    assert TargetListPage.objects.exists()
+
+
+def test_several_at_once_are_kept_too(browser: Client) -> None:
+    used, unused = a_target_list(title="Customers"), a_target_list(title="Old")
+    a_campaign(used)
+    url = f"/admin/bulk/wagtailcore/page/delete/?id={used.pk}&id={unused.pk}&next=/admin/"
+    assert "“Customers” is kept" in messages_of(browser.post(url, follow=True))
+    assert TargetListPage.objects.count() == 2
