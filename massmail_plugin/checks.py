@@ -33,7 +33,9 @@ def _short_lease() -> list[CheckMessage]:
     if conf.get("LEASE_SECONDS") > conf.get("SMTP_FINAL_DOT_TIMEOUT") + conf.get("SLICE_SECONDS"):
         return []
     hint = "Raise LEASE_SECONDS: a mail would be called in doubt while its worker still waits for the answer."
-    message = 'MASSMAIL["LEASE_SECONDS"] should be more than SMTP_FINAL_DOT_TIMEOUT and SLICE_SECONDS together.'
+    message = (
+        'MASSMAIL["LEASE_SECONDS"] should be more than SMTP_FINAL_DOT_TIMEOUT and SLICE_SECONDS together.'
+    )
     return [checks.Warning(message, hint=hint, id="massmail_plugin.W003")]
 
 

@@ -19,7 +19,7 @@ from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.mailings.states import RUNNING, DeliveryState, move
-from massmail_plugin.recipients.models import ListOptOut
+from massmail_plugin.recipients.models import EmailAddress, ListOptOut
 
 
 def mailings_through(account: SenderAccount) -> QuerySet[Mailing]:
@@ -72,14 +72,15 @@ def commit_to_send(delivery: Delivery) -> bool:
     opted_out = ListOptOut.objects.filter(
         address=OuterRef("address"), scope__in=list(delivery.run.list_scopes)
     )
+    mailable = EmailAddress.objects.filter(
+        pk=OuterRef("address"), invalid_since=None, opted_out_since=None, complained_since=None
+    )
     allowed = _mine(delivery).filter(
         ~Exists(opted_out),
+        Exists(mailable),
+        Exists(Run.objects.filter(pk=OuterRef("run"), mailing__state__in=RUNNING)),
+        Exists(SenderAccount.objects.filter(pk=OuterRef("account"), state=SenderAccount.State.READY)),
         lease_until__gt=timezone.now(),
-        run__in=Run.objects.filter(mailing__state__in=RUNNING),
-        account__state=SenderAccount.State.READY,
-        address__invalid_since=None,
-        address__opted_out_since=None,
-        address__complained_since=None,
     )
     with transaction.atomic(durable=True):
         return bool(move(allowed, DeliveryState.HANDING, message_id=delivery.message_id))

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from massmail_plugin import conf
-from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.mailings.models import Delivery, Run
 from massmail_plugin.mailings.states import WAITING, DeliveryState, MailingState, move
 
 logger = logging.getLogger("massmail_plugin.delivery")
@@ -39,7 +39,8 @@ def sweep() -> int:
     )
     queued = spared + move(claimed, DeliveryState.QUEUED, lease_until=None, claim_token="")
     # A worker that gave mails back after their mailing was cancelled has queued them again.
-    forgotten = Delivery.objects.filter(state__in=WAITING, run__mailing__state=MailingState.CANCELLED)
+    cancelled_runs = Run.objects.filter(mailing__state=MailingState.CANCELLED)
+    forgotten = Delivery.objects.filter(state__in=WAITING, run__in=cancelled_runs)
     cancelled = move(forgotten, DeliveryState.CANCELLED)
     if doubtful or poison or queued:
         logger.warning("Swept: %s in doubt, %s given up, %s queued again", doubtful, poison, queued)

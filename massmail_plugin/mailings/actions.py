@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import OperationalError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from wagtail.log_actions import log
@@ -138,7 +138,7 @@ def cancel(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> int:
     unended = [state for state, targets in MAILING_MOVES.items() if MailingState.CANCELLED in targets]
     if not _move_from(mailing, unended, MailingState.CANCELLED):
         raise Refused(_("This mailing has already ended."))
-    stopped = move(Delivery.objects.filter(run__mailing=mailing, state__in=WAITING), DeliveryState.CANCELLED)
+    stopped = move(_deliveries_of(mailing).filter(state__in=WAITING), DeliveryState.CANCELLED)
     Run.objects.filter(mailing=mailing, finished_at=None).update(finished_at=timezone.now())
     _log(mailing, "massmail.cancel", user, stopped=stopped)
     return stopped
@@ -149,7 +149,7 @@ def retry_failed(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> i
     """Queue the failed mails of a mailing again, and only those; returns how many. Raises :class:`Refused`."""
     if not Mailing.objects.filter(pk=mailing.pk, state__in=_RETRIABLE).exists():
         raise Refused(_("This mailing was cancelled, or has not been started."))
-    failed = Delivery.objects.filter(run__mailing=mailing, state=DeliveryState.FAILED)
+    failed = _deliveries_of(mailing).filter(state=DeliveryState.FAILED)
     queued = move(failed, DeliveryState.QUEUED, attempts=0, detail="", next_attempt_at=None)
     if not queued:
         raise Refused(_("No mail of this mailing has failed."))
@@ -185,6 +185,10 @@ def reopen_runs() -> int:
             if _move_from(run.mailing, [MailingState.DONE], MailingState.ACTIVE):
                 reopened += Run.objects.filter(pk=run.pk).update(finished_at=None)
     return reopened
+
+
+def _deliveries_of(mailing: Mailing) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(run__in=Run.objects.filter(mailing=mailing))
 
 
 def _move_from(

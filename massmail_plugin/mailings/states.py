@@ -132,8 +132,14 @@ DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
 def move(queryset: QuerySet[Any], target: MailingState | DeliveryState, **fields: Any) -> int:
     """Move the rows of ``queryset`` to ``target``, as far as the table allows it from where each stands.
 
-    One conditional UPDATE. Returns how many rows moved; 0 means that somebody else was first.
+    One conditional UPDATE. Returns how many rows moved; 0 means that somebody else was first. Raises
+    ``ValueError`` for conditions on other tables that are not in subqueries of their own.
     """
     table: dict[Any, tuple[Any, ...]] = MAILING_MOVES if isinstance(target, MailingState) else DELIVERY_MOVES
     sources = [source for source, targets in table.items() if target in targets]
-    return queryset.filter(state__in=sources).update(state=target, **fields)
+    moving = queryset.filter(state__in=sources)
+    # A join would put all conditions into a subquery (Django), which PostgreSQL does not ask again about a row that
+    # somebody else has changed while the UPDATE waited for it: a mail just sent would become a cancelled one.
+    if moving.query.count_active_tables() > 1:
+        raise ValueError("Name other tables in a subquery (Exists, __in), not by a join.")
+    return moving.update(state=target, **fields)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import (
     DELIVERY_MOVES,
     MAILING_MOVES,
@@ -9,6 +10,7 @@ from massmail_plugin.mailings.states import (
     RUNNING,
     DeliveryState,
     MailingState,
+    move,
 )
 
 
@@ -62,3 +64,9 @@ def test_every_open_delivery_can_end():
 def test_every_running_mailing_can_be_paused_and_cancelled():
     for state in RUNNING:
         assert {MailingState.PAUSED, MailingState.CANCELLED} <= set(MAILING_MOVES[state])
+
+
+def test_a_move_asks_about_other_tables_only_in_subqueries():
+    """With a join PostgreSQL would move rows that somebody else has just moved on."""
+    with pytest.raises(ValueError, match="subquery"):
+        move(Delivery.objects.filter(run__mailing__state=MailingState.CANCELLED), DeliveryState.CANCELLED)
