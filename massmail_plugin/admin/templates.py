@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from wagtail import hooks
+from wagtail.admin import messages
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.admin.ui.tables import LiveStatusTagColumn, UpdatedAtColumn
 from wagtail.snippets.views.snippets import CopyView, SnippetViewSet
 
 from massmail_plugin.admin.placeholders import PlaceholdersPanel
+from massmail_plugin.content.lint import mistakes
 from massmail_plugin.content.models import EmailTemplate
 
 
@@ -42,3 +49,16 @@ class EmailTemplateViewSet(SnippetViewSet):
         FieldPanel("text"),
         FieldPanel("preview_as"),
     ]
+
+
+@hooks.register("after_create_snippet")
+@hooks.register("after_edit_snippet")
+def say_mistakes(request: HttpRequest, instance: Any) -> None:
+    """Tell whoever publishes a template what would stop a mailing with it, and not first on the day of sending."""
+    if not isinstance(instance, EmailTemplate) or "action-publish" not in request.POST:
+        return
+    if found := mistakes(instance):
+        sentence = gettext("“%(template)s” cannot be sent yet: %(mistakes)s")
+        messages.warning(
+            request, sentence % {"template": instance, "mistakes": " ".join(str(each) for each in found)}
+        )

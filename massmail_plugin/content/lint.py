@@ -13,7 +13,7 @@ from massmail_plugin.content.blocks.image import ImageBlock
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.content.fields import Field, all_fields, placed_blocks
 from massmail_plugin.content.problems import ContentError, Problem, Severity, at_offset
-from massmail_plugin.recipients import RecipientType
+from massmail_plugin.recipients import RecipientType, all_types
 
 if TYPE_CHECKING:
     from massmail_plugin.content.models import EmailTemplate
@@ -34,9 +34,14 @@ FIXED_VARIABLES = (
 
 
 def lint(
-    template: EmailTemplate, recipient_types: Iterable[RecipientType], tracking_slugs: Collection[str]
+    template: EmailTemplate,
+    recipient_types: Iterable[RecipientType],
+    tracking_slugs: Collection[str] | None,
 ) -> list[Problem]:
-    """Return every problem, errors first. Without recipient types, the contact's fields are not checked."""
+    """Return every problem, errors first.
+
+    Without recipient types the contact's fields are not checked, with None as slugs the tracking URLs are not.
+    """
     types = list(recipient_types)
     known = _Variables(types, tracking_slugs)
     problems = list(_envelope_problems(template))
@@ -47,20 +52,29 @@ def lint(
     return sorted(problems, key=lambda problem: problem.severity != Severity.ERROR)
 
 
+def mistakes(template: EmailTemplate) -> list[Problem]:
+    """Return what would stop a mailing to anybody; tracking URLs are known only in a campaign."""
+    found = lint(template, all_types(), None)
+    return [problem for problem in found if problem.severity == Severity.ERROR]
+
+
 class _Variables:
     """The closed list of variables for one audience."""
 
-    def __init__(self, types: Sequence[RecipientType], tracking_slugs: Collection[str]) -> None:
+    def __init__(self, types: Sequence[RecipientType], tracking_slugs: Collection[str] | None) -> None:
         self.types = types
+        self.judges_tracking = tracking_slugs is not None
         self.fields = {kind.key: {path.replace("__", ".") for path in kind.merge_fields} for kind in types}
         everybody = set().union(*self.fields.values()) if types else set()
         self.contact = {f"contact.{path}" for path in everybody}
-        self.all = {*FIXED_VARIABLES, *self.contact, *(f"tracking.{slug}" for slug in tracking_slugs)}
+        self.all = {*FIXED_VARIABLES, *self.contact, *(f"tracking.{slug}" for slug in tracking_slugs or ())}
 
     def problem(self, variable: language.Variable) -> tuple[str, Severity] | None:
         """Return what is wrong with the use of ``variable``, if anything."""
         name = str(variable)
         if name.startswith("contact.") and not self.types:
+            return None
+        if name.startswith("tracking.") and not self.judges_tracking:
             return None
         if name not in self.all:
             return self._unknown(name), Severity.ERROR

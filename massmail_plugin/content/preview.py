@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from massmail_plugin import preferences
 from massmail_plugin.content.compiled import CompiledContent, RenderedMail, Renderer, RenderFailed
 from massmail_plugin.content.compiler import CompileOptions, compile_template
+from massmail_plugin.content.lint import mistakes
 from massmail_plugin.content.problems import ContentError, Problem
 from massmail_plugin.content.samples import Sample, find_sample, get_sample, samples
 
@@ -53,7 +54,7 @@ def serve(
     except ContentError as error:
         page: str = render_to_string(f"{_FOLDER}/preview_problems.html", {"problems": error.problems})
     else:
-        context |= {"mail": mail, "preheader": preheader, "sender": sender}
+        context |= {"mail": mail, "preheader": preheader, "sender": sender, "mistakes": mistakes(template)}
         page = _page(mode, context)
     return HttpResponse(page, headers={"Content-Security-Policy": POLICY})
 

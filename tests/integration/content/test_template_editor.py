@@ -154,3 +154,24 @@ def test_a_revision_can_be_compared_and_looked_at(editor: Client) -> None:
 
 def test_the_text_input_has_a_name_for_screen_readers(editor: Client) -> None:
     assert "&quot;ariaLabel&quot;: &quot;Text&quot;" in editor.get(address("add")).content.decode()
+
+
+def test_publishing_a_template_with_mistakes_says_that_it_cannot_be_sent(editor: Client) -> None:
+    url = address("add")
+    fields = form(text_block("<p>Hello {{ contact.firstname }}</p>"))
+
+    drafted = editor.post(url, fields, follow=True)
+    published = editor.post(url, {**fields, "action-publish": "yes"}, follow=True)
+
+    assert "cannot be sent" not in drafted.content.decode()
+    assert "“News” cannot be sent yet" in published.content.decode()
+    assert "There is no field “contact.firstname”." in published.content.decode()
+
+
+def test_publishing_a_good_template_warns_of_nothing(editor: Client) -> None:
+    fields = form(text_block("<p>Hello</p>"))
+
+    published = editor.post(address("add"), {**fields, "action-publish": "yes"}, follow=True)
+
+    assert EmailTemplate.objects.get().live
+    assert "cannot be sent" not in published.content.decode()

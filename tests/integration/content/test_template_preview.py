@@ -217,3 +217,19 @@ def test_each_block_shows_an_example_in_the_block_picker(editor: Client) -> None
     assert {"heading", "text", "button", "columns", "raw_mjml"} <= shown.keys()
     assert all(response.status_code == 200 for response in shown.values())
     assert "Book a demo" in readable(shown["button"].content.decode())
+
+
+def test_a_name_that_no_recipient_has_is_said_above_the_mail(editor: Client) -> None:
+    a_contact(first_name="Ada")
+    template = a_template(subject="{{ contact.firstname }}, hello")
+
+    words = readable(preview(editor, template).content.decode())
+
+    assert "There is no field “contact.firstname”. Did you mean “contact.first_name”?" in words
+    assert "Hello Ada!" in words
+
+
+def test_a_tracking_url_is_not_judged_without_its_campaign(editor: Client) -> None:
+    template = a_template('<p><a href="https://x.example/">{{ tracking.offer }}</a></p>')
+
+    assert "tracking URL" not in readable(preview(editor, template).content.decode())
