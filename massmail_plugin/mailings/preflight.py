@@ -86,6 +86,11 @@ def _check_content(mailing: Mailing, result: Preflight) -> None:
     if not template.live:
         sentence = _("The template “%(name)s” is a draft. Publish it first.") % {"name": template}
         result.problems.append(Finding(sentence, Place.TEMPLATE))
+    elif template.has_unpublished_changes:
+        sentence = _(
+            "The template “%(name)s” has changes that are not published. What was published last is sent."
+        ) % {"name": template}
+        result.warnings.append(Finding(sentence, Place.TEMPLATE))
     try:
         compile_template(template, compile_options())
     except ContentError as error:

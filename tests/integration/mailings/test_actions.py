@@ -10,7 +10,7 @@ from wagtail.models import ModelLogEntry
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.delivery import ledger
-from massmail_plugin.mailings import actions
+from massmail_plugin.mailings import actions, preflight
 from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.mailings.states import DeliveryState, MailingState
@@ -337,3 +337,16 @@ def test_a_verb_that_cannot_be_logged_is_not_done(monkeypatch):
     with pytest.raises(RuntimeError):
         actions.release(mailing)
     assert _state(mailing) == MailingState.DRAFT
+
+
+def test_changes_that_are_not_published_are_told_before_the_old_ones_are_sent():
+    an_account()
+    mailing = a_mailing(to=contacts(1))
+    mailing.template.preheader = "All that is new"
+    mailing.template.save()
+    assert not preflight.check(mailing).warnings
+    mailing.template.subject = "Newer"
+    mailing.template.save_revision()
+    mailing.template.refresh_from_db()
+    (warning,) = preflight.check(mailing).warnings
+    assert "What was published last is sent." in warning
