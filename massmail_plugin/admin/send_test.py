@@ -1,4 +1,4 @@
-"""Send test: the real mail to one address, with the server's answer."""
+"""Send test: the real mail to one address."""
 
 from __future__ import annotations
 
@@ -44,16 +44,10 @@ class SendTestView(MailingScreen):
         if form.is_valid():
             to = form.cleaned_data["to"]
             try:
-                answer = send_test(self.object, to)
+                send_test(self.object, to)
             except (Refused, ContentError) as error:
                 form.add_error(None, [str(problem) for problem in error.problems])
             else:
-                messages.success(request, sent_message(to, answer))
+                messages.success(request, gettext("Sent to %(to)s.") % {"to": to})
                 return redirect(names.own_page(names.MAILINGS, self.object.pk))
         return self.render_to_response(self.get_context_data(form=form))
-
-
-def sent_message(to: str, answer: str) -> str:
-    if answer:
-        return gettext("Sent to %(to)s. The server answered: %(answer)s") % {"to": to, "answer": answer}
-    return gettext("Sent to %(to)s.") % {"to": to}

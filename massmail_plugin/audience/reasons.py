@@ -9,10 +9,10 @@ from django.utils.translation import gettext_lazy as _
 class Reason(models.TextChoices):
     """Each reason once; the label completes "gets no mail: ..."."""
 
-    NO_ADDRESS = "no_address", _("has no e-mail address")
+    NO_ADDRESS = "no_address", _("no e-mail address")
     MALFORMED = "malformed", _("the e-mail address is malformed")
     DUPLICATE = "duplicate", _("the same address is already in this mailing")
-    EXCLUDED = "excluded", _("is in an excluded list")
+    EXCLUDED = "excluded", _("in an excluded list")
     OPTED_OUT = "opted_out", _("opted out of all mailings")
     OPTED_OUT_LIST = "opted_out_list", _("opted out of this list")
     COMPLAINED = "complained", _("reported a mail as spam")

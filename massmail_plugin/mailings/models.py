@@ -127,7 +127,7 @@ class Mailing(models.Model):
         _("opt-out means all mailings"),
         default=False,
         help_text=_(
-            "Ticked: who uses the opt-out link never gets a mailing again. Otherwise they leave this campaign's lists."
+            "Ticked: whoever uses the opt-out link gets no mailing again. Not ticked: they leave this campaign's lists."
         ),
     )
     state = models.CharField(
