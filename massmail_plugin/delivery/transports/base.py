@@ -10,6 +10,8 @@ from types import TracebackType
 
 from django.core.mail import EmailMultiAlternatives
 
+from massmail_plugin.content.headers import clean_header
+
 #: Asked once per mail, at the last moment before it can no longer be taken back. True: send it.
 Fence = Callable[[], bool]
 
@@ -43,6 +45,12 @@ class Outcome:
     reply: str = ""
     #: The provider's own id of the mail, for its webhooks.
     provider_id: str = ""
+
+    def __post_init__(self) -> None:
+        # Both come from outside. A zero byte, which PostgreSQL does not store, or an endless id must not keep
+        # us from writing down that a mail was sent.
+        object.__setattr__(self, "reply", clean_header(self.reply, 1000))
+        object.__setattr__(self, "provider_id", clean_header(self.provider_id, 255))
 
 
 @dataclass(frozen=True, slots=True)

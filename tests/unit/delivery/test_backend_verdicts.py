@@ -16,7 +16,7 @@ from anymail.exceptions import (
 )
 
 from massmail_plugin.delivery.transports.backend import classify
-from massmail_plugin.delivery.transports.base import Verdict
+from massmail_plugin.delivery.transports.base import Outcome, Verdict
 
 
 def _api_error(status):
@@ -97,3 +97,12 @@ def _greet(server):
 def test_the_description_leaves_out_the_request_with_its_personal_data():
     error = RuntimeError("refused\nSending a message to ann@people.example from us")
     assert "ann@people.example" not in classify(error).reply
+
+
+def test_what_a_server_says_can_always_be_written_down():
+    outcome = Outcome(Verdict.ACCEPTED, "250 2.0.0\x00\r\n OK\ud800" + "x" * 5000, "id\x00" + "7" * 300)
+
+    assert outcome.reply.startswith("250 2.0.0 OK ")
+    assert len(outcome.reply) == 1000
+    assert len(outcome.provider_id) == 255
+    assert "\x00" not in outcome.provider_id
