@@ -108,6 +108,11 @@ def provider_webhook(request: HttpRequest, provider: str) -> HttpResponse:
         return HttpResponse(status=413)
     try:
         return _view(provider)(request)
+    except AnymailWebhookValidationFailure as error:
+        # Left to Django it would be an error with a traceback for each post, and a mail to the site's
+        # administrators: anybody could flood them.
+        logger.warning("A post to the webhook of %s was refused: %s", provider, error)
+        return HttpResponse(status=400)
     except AnymailConfigurationError as error:
         # Its message names settings only: a missing key, or an inbound route that was pointed here.
         logger.warning("The webhook of %s is not set up: %s", provider, error)

@@ -235,6 +235,15 @@ def test_a_relay_is_matched_by_our_message_id(sent: Sent, event: Event) -> None:
     assert sent.kinds() == ["delivered"]
 
 
+def test_a_relay_is_matched_although_the_account_is_gone(sent: Sent, event: Event) -> None:
+    account = SenderAccount.objects.get()
+    ours = message_id(account, sent.delivery.pk, sent.delivery.address_id or 0)
+    sent.be(DeliveryState.ACCEPTED, account=account, message_id=ours)
+    account.delete()
+    report(event("complained", metadata={}, message_id=ours))
+    assert sent.kinds() == ["complained"]
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -86,6 +86,14 @@ def test_mailgun_signs_its_posts(provider: Client, sent: Sent, settings: Any) ->
     assert sent.address.invalid_since
 
 
+def test_forged_posts_raise_no_alarm_that_anybody_could_ring(
+    provider: Client, sent: Sent, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert post(provider, "postmark", postmark(sent, "Bounce"), basic("webhooks:guess")) == 400
+    assert [record.levelname for record in caplog.records if record.exc_info] == []
+    assert "ERROR" not in {record.levelname for record in caplog.records}
+
+
 def test_a_forged_signature_is_refused(provider: Client, sent: Sent, settings: Any) -> None:
     settings.ANYMAIL = {"MAILGUN_WEBHOOK_SIGNING_KEY": KEY}
     forged = mailgun(sent, "failed", key="guess", **GONE)
