@@ -28,12 +28,10 @@ from massmail_plugin.delivery.transports.base import (
     Transport,
     Verdict,
 )
+from massmail_plugin.delivery.transports.replies import as_text, describe, refusal
 
 _BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
 _LEADING_DOT = re.compile(rb"(?m)^\.")
-#: Replies 5yz to RCPT or to the message that mostly speak about us and not about the recipient: RFC 3463 x.7.z,
-#: as Gmail and Outlook use it (5.7.1, 5.7.26, 5.7.515...).
-_POLICY = re.compile(r"\b5\.7\.\d{1,3}\b")
 
 
 class _ConnectionSpentError(Exception):
@@ -57,7 +55,7 @@ class SmtpTransport(Transport):
             message = _("“%(host)s” is not the name of a server.") % {"host": self._account.host}
             raise CannotOpen(Outcome(Verdict.ACCOUNT, message)) from error
         except (smtplib.SMTPException, OSError) as error:
-            raise CannotOpen(Outcome(Verdict.UNREACHABLE, _describe(error))) from error
+            raise CannotOpen(Outcome(Verdict.UNREACHABLE, describe(error))) from error
         try:
             self._send_at_once(smtp)
             self._log_in(smtp)
@@ -108,13 +106,13 @@ class SmtpTransport(Transport):
         except SecretUnreadable as error:
             raise CannotOpen(Outcome(Verdict.ACCOUNT, str(error))) from error
         except smtplib.SMTPNotSupportedError as error:
-            raise CannotOpen(Outcome(Verdict.ACCOUNT, _describe(error))) from error
+            raise CannotOpen(Outcome(Verdict.ACCOUNT, describe(error))) from error
         except smtplib.SMTPResponseException as error:
             # 454 is "not now" (RFC 4954 6); 535 and its kin will not get better by trying, only locked.
             verdict = Verdict.UNREACHABLE if 400 <= error.smtp_code < 500 else Verdict.ACCOUNT
-            raise CannotOpen(Outcome(verdict, _describe(error))) from error
+            raise CannotOpen(Outcome(verdict, describe(error))) from error
         except (smtplib.SMTPException, OSError) as error:
-            raise CannotOpen(Outcome(Verdict.UNREACHABLE, _describe(error))) from error
+            raise CannotOpen(Outcome(Verdict.UNREACHABLE, describe(error))) from error
 
     def deliver(self, mail: OutgoingMail, fence: Fence) -> Outcome:
         if not mail.envelope_recipient.isascii():
@@ -145,7 +143,7 @@ class SmtpTransport(Transport):
             refused = self._sender(smtp, mail) or self._recipient(smtp, mail) or self._body(smtp, data)
         except (smtplib.SMTPException, OSError) as error:
             self.close()
-            return Outcome(Verdict.UNREACHABLE, _describe(error))
+            return Outcome(Verdict.UNREACHABLE, describe(error))
         if refused is not None:
             self._reset()
             return refused
@@ -168,19 +166,19 @@ class SmtpTransport(Transport):
         if code == 250:
             return None
         # Whoever the recipient, the server does not want this sender.
-        return Outcome(Verdict.UNREACHABLE if code < 500 else Verdict.ACCOUNT, _text(code, reply))
+        return Outcome(Verdict.UNREACHABLE if code < 500 else Verdict.ACCOUNT, as_text(code, reply))
 
     def _recipient(self, smtp: smtplib.SMTP, mail: OutgoingMail) -> Outcome | None:
         """RCPT. Returns the refusal, or None."""
         code, reply = smtp.rcpt(mail.envelope_recipient)
-        return None if code in (250, 251) else _refusal(code, reply)
+        return None if code in (250, 251) else refusal(code, reply)
 
     def _body(self, smtp: smtplib.SMTP, data: bytes) -> Outcome | None:
         """DATA and everything but the final dot. Returns the refusal, or None."""
         smtp.putcmd("data")
         code, reply = smtp.getreply()
         if code != 354:
-            return _refusal(code, reply)
+            return refusal(code, reply)
         smtp.send(data)
         return None
 
@@ -195,17 +193,17 @@ class SmtpTransport(Transport):
                 smtp.sock.settimeout(conf.get("SMTP_TIMEOUT"))
         except (smtplib.SMTPException, OSError) as error:
             self.close()
-            return Outcome(Verdict.DOUBT, _describe(error))
+            return Outcome(Verdict.DOUBT, describe(error))
         self._served += 1
         if 200 <= code < 300:
-            return Outcome(Verdict.ACCEPTED, _text(code, reply))
+            return Outcome(Verdict.ACCEPTED, as_text(code, reply))
         if not 400 <= code < 600:
             # No reply of SMTP's, or one that says neither yes nor no: the server may have taken the mail.
             self.close()
-            return Outcome(Verdict.DOUBT, _text(code, reply))
+            return Outcome(Verdict.DOUBT, as_text(code, reply))
         if code == 421:
             self.close()
-        return _refusal(code, reply)
+        return refusal(code, reply)
 
     def _reset(self) -> None:
         if self._smtp is None:
@@ -230,24 +228,3 @@ def wire_format(message: bytes) -> bytes:
     """Return the message with CRLF line ends only (RFC 5321 2.3.8) and leading dots doubled (4.5.2)."""
     data = _LEADING_DOT.sub(b"..", _BARE_NEWLINE.sub(b"\r\n", message))
     return data if data.endswith(b"\r\n") else data + b"\r\n"
-
-
-def _refusal(code: int, reply: bytes) -> Outcome:
-    text = _text(code, reply)
-    if 400 <= code < 500:
-        return Outcome(Verdict.TEMPORARY, text)
-    if code < 0:
-        return Outcome(Verdict.UNREACHABLE, text)
-    return Outcome(Verdict.POLICY if _POLICY.search(text) else Verdict.RECIPIENT, text)
-
-
-def _text(code: int, reply: bytes) -> str:
-    words = reply.decode("utf-8", "replace").replace("\n", " ")
-    return f"{code} {words}"[:1000]
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, smtplib.SMTPResponseException):
-        reply = error.smtp_error
-        return _text(error.smtp_code, reply if isinstance(reply, bytes) else str(reply).encode())
-    return f"{type(error).__name__}: {error}"[:1000]
