@@ -51,6 +51,9 @@ def standing(address: EmailAddress) -> str:
         return _("opted out")
     if address.invalid_since:
         return _("invalid")
+    # Not "exists()": the listing has fetched them for all its rows.
+    if address.list_opt_outs.all():
+        return _("mailable, but opted out of a list")
     return _("mailable")
 
 

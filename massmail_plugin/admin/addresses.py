@@ -49,6 +49,10 @@ class AddressFilterSet(WagtailFilterSet):
 class AddressListing(Listing):
     empty_text = _("No address yet. An address appears here when it is first mailed, opts out or bounces.")
 
+    def get_base_queryset(self) -> QuerySet[EmailAddress]:
+        queryset: QuerySet[EmailAddress] = super().get_base_queryset()
+        return queryset.prefetch_related("list_opt_outs")
+
     def get_add_url(self) -> None:
         return None
 
