@@ -114,7 +114,7 @@ def _verbs(mailing: Mailing, failed: int) -> list[Button]:
         found.append(_button(mailing, "pause", _("Pause"), is_main=True))
     if state in (MailingState.PAUSED, MailingState.INTERRUPTED):
         found.append(_button(mailing, "resume", _("Resume"), is_main=True))
-    if failed and state in (*RUNNING, MailingState.DONE, MailingState.PAUSED):
+    if failed and state in actions.RETRIABLE:
         found.append(_button(mailing, "retry", _("Retry failed")))
     return found
 

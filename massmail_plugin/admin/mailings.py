@@ -6,6 +6,7 @@ from typing import Any
 
 import django_filters
 from django.contrib.auth import get_user_model
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.forms import CheckboxSelectMultiple
 from django.http import HttpResponse
@@ -137,11 +138,14 @@ class MailingEdit(Edit):
 
 class MailingDelete(Delete):
     def form_valid(self, form: Any) -> HttpResponse:
-        # What runs must not vanish under its workers; what has run is the proof of what was sent.
-        if self.object.state not in DELETABLE:
-            messages.error(self.request, self.get_protected_message())
-            return redirect(names.own_page(names.MAILINGS, self.object.pk))
-        return super().form_valid(form)
+        # What runs must not vanish under its workers; what has run is the proof of what was sent. The lock lets
+        # nobody press Send in between.
+        with transaction.atomic():
+            deletable = Mailing.objects.select_for_update().filter(pk=self.object.pk, state__in=DELETABLE)
+            if deletable.first() is not None:
+                return super().form_valid(form)
+        messages.error(self.request, self.get_protected_message())
+        return redirect(names.own_page(names.MAILINGS, self.object.pk))
 
     def get_protected_message(self) -> str:
         return gettext("“%(object)s” has been sent or scheduled, so it is kept.") % {"object": self.object}

@@ -29,7 +29,8 @@ from massmail_plugin.mailings.states import (
 
 logger = logging.getLogger("massmail_plugin.mailings")
 
-_RETRIABLE = (*RUNNING, MailingState.PAUSED, MailingState.INTERRUPTED, MailingState.DONE)
+#: Where the failed mails of a mailing may be queued again.
+RETRIABLE = (*RUNNING, MailingState.PAUSED, MailingState.INTERRUPTED, MailingState.DONE)
 
 
 class Refused(Exception):
@@ -147,7 +148,7 @@ def cancel(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> int:
 @transaction.atomic
 def retry_failed(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> int:
     """Queue the failed mails of a mailing again, and only those; returns how many. Raises :class:`Refused`."""
-    if not Mailing.objects.filter(pk=mailing.pk, state__in=_RETRIABLE).exists():
+    if not Mailing.objects.filter(pk=mailing.pk, state__in=RETRIABLE).exists():
         raise Refused(_("This mailing was cancelled, or has not been started."))
     failed = _deliveries_of(mailing).filter(state=DeliveryState.FAILED)
     queued = move(failed, DeliveryState.QUEUED, attempts=0, detail="", next_attempt_at=None)
