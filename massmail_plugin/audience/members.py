@@ -108,6 +108,13 @@ def types_in(target_list: TargetListPage) -> list[RecipientType]:
     return [found for key in keys if (found := recipients.get(key))]
 
 
+def missing_types(lists: Iterable[TargetListPage]) -> list[str]:
+    """Return the keys of the recipient types in ``lists`` that the host no longer registers."""
+    members = TargetListMember.objects.filter(target_list__in=list(lists))
+    keys = members.order_by("recipient_type").values_list("recipient_type", flat=True).distinct()
+    return [key for key in keys if recipients.get(key) is None]
+
+
 def first_record(lists: Iterable[TargetListPage]) -> tuple[RecipientType, Model] | None:
     """Return the first person of ``lists``, to show a mail with; None if nobody is in them."""
     for target_list in lists:

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 
 from massmail_plugin import preferences, recipients
 from massmail_plugin.accounts.models import accounts_for
-from massmail_plugin.audience.models import TargetListMember
+from massmail_plugin.audience.members import missing_types
+from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.resolve import Summary, summarise
 from massmail_plugin.content.compiler import compile_template
 from massmail_plugin.content.lint import lint
@@ -108,9 +109,26 @@ def _check_audience(mailing: Mailing, result: Preflight) -> None:
         sentence = _("The campaign has no target list. Choose one in the campaign.")
         result.problems.append(Finding(sentence, Place.CAMPAIGN))
         return
-    result.audience = summarise(lists, list(mailing.campaign.excluded_lists.all()))
+    excluded = list(mailing.campaign.excluded_lists.all())
+    _check_types(lists, excluded, result)
+    result.audience = summarise(lists, excluded)
     if not result.audience.included:
         result.problems.append(Finding(_("Nobody would get this mailing: see below why."), Place.CAMPAIGN))
+
+
+def _check_types(lists: list[TargetListPage], excluded: list[TargetListPage], result: Preflight) -> None:
+    """People of a type that the site no longer knows get nothing, but neither can they be kept out any more."""
+    if keys := missing_types(excluded):
+        sentence = _(
+            "An excluded list holds people whom this site no longer knows as recipients (%(types)s), so nobody can "
+            "say who must not get this mailing. Take the list out of the campaign, or ask your administrator."
+        ) % {"types": ", ".join(keys)}
+        result.problems.append(Finding(sentence, Place.CAMPAIGN))
+    if keys := missing_types(lists):
+        sentence = _(
+            "The lists hold people whom this site no longer knows as recipients (%(types)s). They get nothing."
+        ) % {"types": ", ".join(keys)}
+        result.warnings.append(Finding(sentence, Place.CAMPAIGN))
 
 
 def _types_in_lists(mailing: Mailing) -> list[recipients.RecipientType]:

@@ -15,6 +15,8 @@ from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.mailings.states import DeliveryState, MailingState
 from massmail_plugin.preferences import MailPreferences
+from massmail_plugin.recipients import registry
+from sandbox.crm.models import Lead
 from tests.builders import (
     a_campaign,
     a_contact,
@@ -73,6 +75,18 @@ def test_a_stopped_account_does_not_count():
 def test_a_mailing_to_nobody_is_refused():
     an_account()
     assert "Nobody" in _refusal(a_mailing(to=[a_contact("no-at-sign")]))
+
+
+def test_people_of_a_type_that_is_gone_are_told_of_and_never_get_in_where_they_were_excluded(monkeypatch):
+    an_account()
+    lead = Lead.objects.create(email="ada@customers.example", first_name="Ada")
+    ada = a_contact("ada@customers.example")
+    to_all = a_campaign(a_target_list(lead, ada))
+    all_but_ada = a_campaign(a_target_list(lead), excluding=[a_target_list(ada)])
+    monkeypatch.delitem(registry._types, "crm.contact")
+
+    assert "no longer knows" in " ".join(preflight.check(a_mailing(campaign=to_all)).warnings)
+    assert "crm.contact" in _refusal(a_mailing(campaign=all_but_ada))
 
 
 def test_a_campaign_without_lists_is_refused():
