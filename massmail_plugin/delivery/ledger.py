@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.content.headers import clean_header
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.mailings.states import RUNNING, DeliveryState, move
 from massmail_plugin.recipients.models import EmailAddress, ListOptOut
@@ -92,7 +93,7 @@ def settle(delivery: Delivery, state: DeliveryState, *, detail: str = "", provid
     fields: dict[str, Any] = {"handed_at": now} if state == DeliveryState.ACCEPTED else {}
     if provider_id:
         fields["provider_id"] = provider_id
-    return bool(move(_mine(delivery), state, detail=detail[:1000], lease_until=None, **fields))
+    return bool(move(_mine(delivery), state, detail=clean_header(detail, 1000), lease_until=None, **fields))
 
 
 def defer(delivery: Delivery, *, detail: str, seconds: float) -> bool:
@@ -102,7 +103,7 @@ def defer(delivery: Delivery, *, detail: str, seconds: float) -> bool:
         move(
             _mine(delivery),
             DeliveryState.DEFERRED,
-            detail=detail[:1000],
+            detail=clean_header(detail, 1000),
             lease_until=None,
             next_attempt_at=later,
         )

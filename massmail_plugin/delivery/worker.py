@@ -6,6 +6,8 @@ import logging
 import time
 from dataclasses import dataclass
 
+from django.db import InterfaceError, OperationalError
+
 from massmail_plugin import conf
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.models import SenderAccount
@@ -112,6 +114,8 @@ def _hand_over(
         return None
     try:
         mail = prepared.compose(account, delivery)
+    except (OperationalError, InterfaceError):
+        raise  # The database is busy or away; the mail is as good as before.
     except Exception as error:
         # The host's own properties run here and may raise anything; that must stop nobody else's mail.
         if not isinstance(error, RenderFailed):

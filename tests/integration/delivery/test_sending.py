@@ -1,9 +1,12 @@
 """A run through a real mail server: everybody once, and nobody who must not get it."""
 
 import re
+from contextlib import nullcontext
 from email import message_from_bytes, policy
+from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError
 
 from massmail_plugin.accounts.switches import switch_off
 from massmail_plugin.delivery import ledger
@@ -103,6 +106,24 @@ def test_a_host_property_that_raises_stops_nobody_else(smtp_server, monkeypatch)
     states = states_by_address(run)
     assert states.pop("person2@customers.example") == DeliveryState.FAILED
     assert set(states.values()) == {DeliveryState.ACCEPTED}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a zero\x00 byte"), OperationalError("database is locked")])
+def test_what_a_host_property_raises_can_be_written_down_and_a_busy_database_fails_nobody(
+    smtp_server, monkeypatch, error
+):
+    from sandbox.crm.massmail import ContactRecipients
+
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=contacts(2)))
+    busy = isinstance(error, OperationalError)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(ContactRecipients, "merge_values", Mock(side_effect=error))
+        with pytest.raises(OperationalError) if busy else nullcontext():
+            drain(account.pk)
+    states = set(run.deliveries.values_list("state", flat=True))
+    assert DeliveryState.FAILED not in states if busy else states == {DeliveryState.FAILED}
+    assert "\x00" not in "".join(run.deliveries.values_list("detail", flat=True))
 
 
 def test_a_recipient_type_that_cannot_be_read_holds_up_only_its_own_people(smtp_server, monkeypatch):
