@@ -24,9 +24,27 @@ def register_checks() -> None:
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """MASSMAIL holds only keys that exist, and times that fit together."""
-    unknown = sorted(set(getattr(settings, "MASSMAIL", {})) - set(conf.DEFAULTS))
-    return [*_short_lease(), *_unknown_keys(unknown)]
+    """MASSMAIL holds only keys that exist, values of their kind, and times that fit together."""
+    chosen = getattr(settings, "MASSMAIL", {})
+    unknown = sorted(set(chosen) - set(conf.DEFAULTS))
+    wrong = [key for key in conf.DEFAULTS if key in chosen and not _is_of_its_kind(key, chosen[key])]
+    return [*_unknown_keys(unknown), *_wrong_values(wrong), *([] if wrong else _short_lease())]
+
+
+def _is_of_its_kind(key: str, value: Any) -> bool:
+    kinds = {int: (int, float), list: (list, tuple), str: (str,)}
+    return isinstance(value, kinds[type(conf.DEFAULTS[key])]) and not isinstance(value, bool)
+
+
+def _wrong_values(keys: list[str]) -> list[CheckMessage]:
+    return [
+        Error(
+            f'MASSMAIL["{key}"] has a value of the wrong kind.',
+            hint=f"Its default is {conf.DEFAULTS[key]!r}: give a {type(conf.DEFAULTS[key]).__name__} as well.",
+            id="massmail_plugin.E006",
+        )
+        for key in keys
+    ]
 
 
 def _short_lease() -> list[CheckMessage]:
@@ -102,6 +120,10 @@ def _check_type(recipient_type: recipients.RecipientType) -> list[CheckMessage]:
                     id="massmail_plugin.E004",
                 )
             )
+    if isinstance(recipient_type.merge_fields, str):
+        message = f"{name}.merge_fields is one text, and should be a list of texts."
+        hint = f"Write [{recipient_type.merge_fields!r}]."
+        return [*found, Error(message, hint=hint, id="massmail_plugin.E007")]
     for path in filter(None, [recipient_type.name, *recipient_type.merge_fields]):
         first = path.split("__")[0]
         if not recipient_type.is_field(path) and not hasattr(recipient_type.model, first):

@@ -26,6 +26,15 @@ def test_a_misspelt_setting_is_named_with_the_known_ones(settings):
     assert "LEASE_SECONDS" in message.hint
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("LEASE_SECONDS", "900"), ("SECRET_KEYS", "abc"), ("CLAIM_SIZE", None)]
+)
+def test_a_value_of_the_wrong_kind_is_named(settings, key, value):
+    settings.MASSMAIL = {key: value}
+    (message,) = checks.check_settings()
+    assert (message.id, key in message.msg) == ("massmail_plugin.E006", True)
+
+
 def test_a_lease_that_ends_before_the_servers_answer_may_come_is_warned_of(settings):
     settings.MASSMAIL = {"LEASE_SECONDS": 300}
     assert _ids(checks.check_settings()) == ["massmail_plugin.W003"]
@@ -59,6 +68,7 @@ def test_a_project_without_recipients_is_told_where_to_write_them(monkeypatch):
         ({"email": "company__nothing"}, ["massmail_plugin.E004"]),
         ({"owner": "boss"}, ["massmail_plugin.E004"]),
         ({"merge_fields": ["frist_name"]}, ["massmail_plugin.E005"]),
+        ({"merge_fields": "first_name"}, ["massmail_plugin.E007"]),
         ({"name": "nick"}, ["massmail_plugin.E005"]),
         ({"merge_fields": ["company__name", "pk"]}, []),
     ],
