@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from django.db import InterfaceError, OperationalError
+from django.utils.translation import gettext as _
 
 from massmail_plugin import conf
 from massmail_plugin.accounts import faults
@@ -172,8 +173,10 @@ def _record_fenced(delivery: Delivery) -> None:
 def _stop_reason(account: SenderAccount, outcome: Outcome | None) -> str:
     """Return why the account must stop now, noting its fault; the empty text means: go on."""
     if outcome is not None and outcome.verdict is Verdict.FENCED:
-        account.refresh_from_db(fields=["state"])
-        return "" if account.is_ready else str(account.get_state_display())
+        now = SenderAccount.objects.filter(pk=account.pk).first()
+        if now is None:
+            return _("The account was deleted.")
+        return "" if now.is_ready else str(now.get_state_display())
     if outcome is None or outcome.verdict not in (*_STOPS_ACCOUNT, *_STOPS_TURN):
         return ""
     if outcome.verdict in _STOPS_ACCOUNT:

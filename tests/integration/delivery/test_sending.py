@@ -147,6 +147,25 @@ def test_a_recipient_type_that_cannot_be_read_holds_up_only_its_own_people(smtp_
     assert set(states_by_address(run).values()) == {DeliveryState.ACCEPTED}
 
 
+def test_an_account_deleted_during_its_turn_ends_the_turn_and_others_go_on(smtp_server, monkeypatch):
+    account = an_account(smtp_server)
+    run = start_now(a_mailing(to=contacts(3)))
+    commit = ledger.commit_to_send
+
+    def deleted_before_the_second(delivery):
+        if smtp_server.mails:
+            account.__class__.objects.filter(pk=account.pk).delete()
+        return commit(delivery)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(ledger, "commit_to_send", deleted_before_the_second)
+        assert "deleted" in drain(account.pk).stopped
+    assert len(smtp_server.mails) == 1
+    assert run.deliveries.filter(state=DeliveryState.QUEUED).count() == 2
+    drain(an_account(smtp_server).pk)
+    assert len(set(smtp_server.recipients)) == 3
+
+
 def test_switching_the_account_off_works_before_the_next_mail(smtp_server, monkeypatch):
     passes = ledger.commit_to_send
 
