@@ -40,7 +40,7 @@ def _wrong_values(keys: list[str]) -> list[CheckMessage]:
     return [
         Error(
             f'MASSMAIL["{key}"] has a value of the wrong kind.',
-            hint=f"Its default is {conf.DEFAULTS[key]!r}: give a {type(conf.DEFAULTS[key]).__name__} as well.",
+            hint=f"Give a value like its default, {conf.DEFAULTS[key]!r}.",
             id="massmail_plugin.E006",
         )
         for key in keys
