@@ -15,6 +15,7 @@ from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.admin.access import LOOK
 from massmail_plugin.audience.members import first_record
 from massmail_plugin.content import preview
+from massmail_plugin.content.samples import Sample
 from massmail_plugin.mailings.models import Mailing
 
 
@@ -27,7 +28,9 @@ class MailingPreview(PermissionCheckedMixin, View):
         mailing = get_object_or_404(Mailing.objects.select_related("template", "campaign"), pk=pk)
         if mailing.template is None:
             return HttpResponse()
-        response = preview.serve(mailing.template, request, mode_for(mailing), sender=sender_of(mailing))
+        response = preview.serve(
+            mailing.template, request, "mail", sender=sender_of(mailing), sample=first_person_of(mailing)
+        )
         # The frame is ours and stays closed to everything else.
         response["Cache-Control"] = "no-store"
         return response
@@ -39,7 +42,7 @@ def sender_of(mailing: Mailing) -> dict[str, str] | None:
     return {"name": account.from_name, "email": account.from_email} if account else None
 
 
-def mode_for(mailing: Mailing) -> str:
-    """Return the preview's name for "as the first person of the campaign's lists sees it"."""
+def first_person_of(mailing: Mailing) -> Sample | None:
+    """Return the first person of the campaign's lists: whoever may send to them may see what they get."""
     first = first_record(mailing.campaign.target_lists.all())
-    return f"as:{first[0].key}:{first[1].pk}" if first else "mail"
+    return Sample(*first) if first else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +15,7 @@ from massmail_plugin.content.compiled import CompiledContent, RenderedMail, Rend
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.content.lint import mistakes
 from massmail_plugin.content.problems import ContentError, Problem
-from massmail_plugin.content.samples import Sample, find_sample, get_sample, samples
+from massmail_plugin.content.samples import Sample, find_sample, first_sample, get_sample, sample_choices
 
 if TYPE_CHECKING:
     from massmail_plugin.content.models import EmailTemplate
@@ -35,18 +36,26 @@ _DARK = "@media (prefers-color-scheme: dark)"
 
 def preview_modes() -> list[tuple[str, Any]]:
     """Return the choices of the panel: three views, and the mail as each sample recipient."""
-    people = [(f"{_AS}{sample.key}", _("Mail as {label}").format(label=sample.label)) for sample in samples()]
+    people = [(f"{_AS}{key}", _("Mail as: {label}").format(label=label)) for key, label in sample_choices()]
     return [*VIEWS, *people]
 
 
 def serve(
-    template: EmailTemplate, request: HttpRequest, mode: str, *, sender: dict[str, str] | None = None
+    template: EmailTemplate,
+    request: HttpRequest,
+    mode: str,
+    *,
+    sender: dict[str, str] | None = None,
+    sample: Sample | None = None,
 ) -> HttpResponse:
     """Return the preview page; mistakes in the template make a page that says where they are.
 
     ``sender``: "name" and "email" of the account that the mail would leave through, if that is known.
+    ``sample``: whom to show the mail as; the caller answers for it that this person may be seen.
     """
-    sample, notice = _choose(template, mode)
+    notice = ""
+    if sample is None:
+        sample, notice = _choose(template, mode, getattr(request, "user", None) or AnonymousUser())
     sender = sender or _sender(request)
     context: dict[str, Any] = {"sample": sample, "notice": notice}
     try:
@@ -59,15 +68,17 @@ def serve(
     return HttpResponse(page, headers={"Content-Security-Policy": POLICY})
 
 
-def _choose(template: EmailTemplate, mode: str) -> tuple[Sample | None, str]:
-    """Return whom to show the mail as, and what to tell about the choice."""
-    if mode.startswith(_AS) and (sample := get_sample(mode.removeprefix(_AS))):
-        return sample, ""
-    query = template.preview_as.strip()
-    if query and (sample := find_sample(query)):
-        return sample, ""
-    notice = _("Nobody found for “{query}”.").format(query=query) if query else ""
-    return next(iter(samples()), None), notice
+def _choose(template: EmailTemplate, mode: str, user: Any) -> tuple[Sample | None, str]:
+    """Return whom to show the mail as, of those whom ``user`` may see, and what to tell about the choice."""
+    if mode.startswith(_AS):
+        sample = get_sample(mode.removeprefix(_AS), user)
+        notice = "" if sample else _("There is no such recipient whom you may see.")
+    elif query := template.preview_as.strip():
+        sample = find_sample(query, user)
+        notice = "" if sample else _("Nobody found for “{query}”.").format(query=query)
+    else:
+        sample, notice = None, ""
+    return sample or first_sample(user), notice
 
 
 def _render(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 
 from massmail_plugin import recipients
 from massmail_plugin.recipients import RecipientType
+from massmail_plugin.recipients.access import choosable_records
 
 #: Recipient types that get samples of their own; the others are reached by their name or address.
 _MAX_TYPES = 8
+_NAMELESS = "nameless"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,6 @@ class Sample:
     record: Model
 
     @property
-    def key(self) -> str:
-        """Names the sample in a URL: "crm.contact:12"."""
-        return f"{self.recipient_type.key}:{self.record.pk}"
-
-    @property
     def name(self) -> str:
         return self.recipient_type.display_name(self.record) or self.email or _("Somebody without a name")
 
@@ -37,56 +33,52 @@ class Sample:
         return self.recipient_type.record_email(self.record)
 
     @property
-    def label(self) -> str:
-        return f"{self.name} ({self.recipient_type.label})"
-
-    @property
     def merge_values(self) -> dict[str, Any]:
         return self.recipient_type.merge_values(self.record)
 
 
-def samples() -> list[Sample]:
-    """Return for each recipient type its first record, and the first that lacks its first merge field."""
-    return [
-        Sample(recipient_type, record)
-        for recipient_type in recipients.all_types()[:_MAX_TYPES]
-        for record in _first_records(recipient_type)
-    ]
+def sample_choices() -> list[tuple[str, str]]:
+    """Return (key, label) for each recipient type's first record, and for its first without a first name.
+
+    The labels name no person: the panel shows them to everybody, whatever records they may see.
+    """
+    choices = []
+    for recipient_type in recipients.all_types()[:_MAX_TYPES]:
+        choices.append((recipient_type.key, recipient_type.label))
+        if path := _greeting_field(recipient_type):
+            field = recipient_type.model._meta.get_field(path.split("__")[0]).verbose_name
+            label = _("{label} without {field}").format(label=recipient_type.label, field=field)
+            choices.append((f"{recipient_type.key}:{_NAMELESS}", label))
+    return choices
 
 
-def get_sample(key: str) -> Sample | None:
-    """Return the sample with this key, or None if the record is gone."""
-    type_key, _colon, object_id = key.partition(":")
+def get_sample(key: str, user: Any) -> Sample | None:
+    """Return the sample of one of the choices, or None if there is no such record that ``user`` may see."""
+    type_key, _colon, which = key.partition(":")
     recipient_type = recipients.get(type_key)
     if recipient_type is None:
         return None
-    try:
-        record = recipient_type.get_queryset().filter(pk=object_id).first()
-    except (ValueError, TypeError):  # not a primary key of this model
-        return None
+    records = _records(recipient_type, user)
+    if which == _NAMELESS and (path := _greeting_field(recipient_type)):
+        records = records.filter(**{path: ""})
+    record = records.first()
     return Sample(recipient_type, record) if record else None
 
 
-def find_sample(query: str) -> Sample | None:
-    """Return the first recipient whose name or address contains ``query``."""
+def first_sample(user: Any) -> Sample | None:
+    """Return the first record of the first recipient type that has any which ``user`` may see."""
+    found = (get_sample(recipient_type.key, user) for recipient_type in recipients.all_types())
+    return next((sample for sample in found if sample), None)
+
+
+def find_sample(query: str, user: Any) -> Sample | None:
+    """Return the first recipient, among those that ``user`` may see, who is found by ``query``."""
     for recipient_type in recipients.all_types():
-        condition = Q()
-        for path in recipient_type.get_search_fields():
-            condition |= Q(**{f"{path}__icontains": query})
-        if condition and (record := _records(recipient_type).filter(condition).first()):
-            return Sample(recipient_type, record)
+        if recipient_type.get_search_fields():
+            record = recipient_type.search(_records(recipient_type, user), query).first()
+            if record:
+                return Sample(recipient_type, record)
     return None
-
-
-def _first_records(recipient_type: RecipientType) -> Iterator[Model]:
-    first = _records(recipient_type).first()
-    if first is None:
-        return
-    yield first
-    path = _greeting_field(recipient_type)
-    nameless = _records(recipient_type).filter(**{path: ""}).first() if path else None
-    if nameless is not None and nameless.pk != first.pk:
-        yield nameless
 
 
 def _greeting_field(recipient_type: RecipientType) -> str:
@@ -97,11 +89,11 @@ def _greeting_field(recipient_type: RecipientType) -> str:
     return next((path for path in fields if "first" in path), "")
 
 
-def _records(recipient_type: RecipientType) -> QuerySet[Any]:
-    """Return the records that have an address, oldest first."""
+def _records(recipient_type: RecipientType, user: Any) -> QuerySet[Any]:
+    """Return the records that ``user`` may see and that have an address, oldest first."""
     path = recipient_type.email
     return (
-        recipient_type.get_queryset()
+        choosable_records(user, recipient_type)
         .exclude(**{path: ""})
         .exclude(**{f"{path}__isnull": True})
         .order_by("pk")

@@ -29,7 +29,6 @@ from massmail_plugin.admin.target_lists.permissions import (
     changeable_lists,
     may_add_lists,
     may_change,
-    may_choose,
 )
 from massmail_plugin.admin.target_lists.screens import url_to
 from massmail_plugin.admin.target_lists.selection import (
@@ -41,6 +40,7 @@ from massmail_plugin.admin.target_lists.selection import (
 from massmail_plugin.audience.members import get_index_page
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.recipients import RecipientType
+from massmail_plugin.recipients.access import may_choose
 
 
 class ListForm(ConfirmForm):

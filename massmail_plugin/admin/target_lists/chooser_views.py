@@ -18,10 +18,10 @@ from massmail_plugin import recipients
 from massmail_plugin.admin.target_lists.adding import add_and_tell, choosable
 from massmail_plugin.admin.target_lists.columns import PersonColumn, SelectColumn
 from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmView
-from massmail_plugin.admin.target_lists.permissions import choosable_types, may_choose
 from massmail_plugin.admin.target_lists.screens import OfTargetList, SelectableListing, url_to
 from massmail_plugin.admin.target_lists.selection import Listing, everything_in, ticked
 from massmail_plugin.recipients import RecipientType
+from massmail_plugin.recipients.access import choosable_types, may_choose
 
 
 class AddPeople(OfTargetList, TemplateView):

@@ -8,10 +8,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 from wagtail.permissions import policy_registry
 
-from massmail_plugin import recipients
 from massmail_plugin.audience.members import get_index_page
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListPage
-from massmail_plugin.recipients import RecipientType
 
 _ANY = {"add", "change", "publish", "bulk_delete", "lock", "unlock"}
 
@@ -53,18 +51,3 @@ def may_open_lists(user: Any) -> bool:
     """Return whether ``user`` has any permission in the folder of target lists."""
     policy = policy_registry.get_by_type(TargetListPage)
     return bool(policy.user_has_any_permission_for_instance(user, _ANY, get_index_page()))
-
-
-def may_choose(user: Any, recipient_type: RecipientType) -> bool:
-    """Return whether ``user`` may put records of this type in lists: whoever may view or change them.
-
-    Choosing shows names and addresses and changes nothing in the record, so "view" is enough; "change"
-    implies it in Wagtail. Which of the records, ``RecipientType.choosable_by`` says.
-    """
-    policy = policy_registry.get_by_type(recipient_type.model)
-    return bool(policy.user_has_any_permission(user, {"view", "change"}))
-
-
-def choosable_types(user: Any) -> list[RecipientType]:
-    """Return the recipient types that ``user`` may choose from."""
-    return [recipient_type for recipient_type in recipients.all_types() if may_choose(user, recipient_type)]

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from wagtail.test.utils.form_data import nested_form_data, rich_text, streamfield
 
 from massmail_plugin import preferences
 from massmail_plugin.content.models import EmailTemplate
+from sandbox.crm.massmail import ContactRecipients
 from tests.builders import a_contact, a_template, an_editor
 from tests.unit.content.reading import document, links, readable
 
@@ -89,18 +91,48 @@ def test_a_name_that_nobody_has_is_said(editor: Client) -> None:
 
 def test_samples_of_every_type_and_one_without_first_name_are_offered(editor: Client) -> None:
     a_contact(first_name="Ada", last_name="Ames")
-    nameless = a_contact(first_name="", last_name="Nix")
+    a_contact(first_name="", last_name="Nix")
     template = a_template('<p>Hello {{ contact.first_name | default: "you" }}!</p>')
-    labels = {str(label): mode for mode, label in template.preview_modes}
+    modes = {str(label): mode for mode, label in template.preview_modes}
 
-    assert {"Mail", "Mail in dark mode", "Text part", "Mail as Ada Ames (Contact)"} <= labels.keys()
-    mode = labels["Mail as Nix (Contact)"]
-    assert mode == f"as:crm.contact:{nameless.pk}"
-    assert "Hello you!" in readable(preview(editor, template, mode).content.decode())
+    assert {"Mail", "Mail in dark mode", "Text part", "Mail as: Contact"} <= modes.keys()
+    assert "Hello Ada!" in readable(preview(editor, template, modes["Mail as: Contact"]).content.decode())
+    nameless = modes["Mail as: Contact without first name"]
+    assert "Hello you!" in readable(preview(editor, template, nameless).content.decode())
+
+
+def test_nobody_is_shown_to_those_who_may_not_see_them(editor: Client) -> None:
+    """The right to write mails is no right to look up the CRM's people."""
+    a_contact("ada@customers.example", first_name="Ada", last_name="Ames")
+    template = a_template()
+    Permission.objects.filter(content_type__app_label="crm").delete()
+
+    for mode, query in (
+        ("mail", ""),
+        ("mail", "ada"),
+        ("as:crm.contact", ""),
+        ("as:crm.contact:nameless", ""),
+    ):
+        page = preview(editor, template, mode, preview_as=query).content.decode()
+        assert "Ada" not in page
+        assert "ada@customers.example" not in page
+
+
+def test_only_the_records_that_a_host_lets_somebody_choose_are_shown(
+    editor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_contact("ada@customers.example", first_name="Ada")
+    a_contact("grace@customers.example", first_name="Grace")
+    monkeypatch.setattr(
+        ContactRecipients, "choosable_by", lambda self, user: self.get_queryset().filter(first_name="Grace")
+    )
+
+    assert "Hello Grace!" in readable(preview(editor, a_template()).content.decode())
+    assert "Ada" not in preview(editor, a_template(), preview_as="ada@customers").content.decode()
 
 
 @pytest.mark.parametrize(
-    "mode", ["as:crm.contact:999999", "as:crm.contact:x", "as:auth.permission:1", "as:", "nonsense"]
+    "mode", ["as:crm.contact:999999", "as:crm.contact:x", "as:auth.permission", "as:", "nonsense"]
 )
 def test_an_unknown_mode_falls_back(editor: Client, mode: str) -> None:
     a_contact(first_name="Ada")

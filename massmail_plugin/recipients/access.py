@@ -1,0 +1,32 @@
+"""Whose data somebody in the admin may see. Which of the records, ``RecipientType.choosable_by`` says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from wagtail.permissions import policy_registry
+
+from massmail_plugin.recipients.registry import all_types
+from massmail_plugin.recipients.types import RecipientType
+
+
+def may_choose(user: Any, recipient_type: RecipientType) -> bool:
+    """Return whether ``user`` may see and choose records of this type: whoever may view or change them.
+
+    Choosing shows names and addresses and changes nothing in the record, so "view" is enough; "change"
+    implies it in Wagtail.
+    """
+    policy = policy_registry.get_by_type(recipient_type.model)
+    return bool(policy.user_has_any_permission(user, {"view", "change"}))
+
+
+def choosable_types(user: Any) -> list[RecipientType]:
+    """Return the recipient types that ``user`` may choose from."""
+    return [recipient_type for recipient_type in all_types() if may_choose(user, recipient_type)]
+
+
+def choosable_records(user: Any, recipient_type: RecipientType) -> QuerySet[Any]:
+    """Return the records of this type that ``user`` may see and choose; none without the right to the type."""
+    records = recipient_type.choosable_by(user)
+    return records if may_choose(user, recipient_type) else records.none()
