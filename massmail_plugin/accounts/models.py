@@ -106,11 +106,17 @@ class SenderAccount(models.Model):
             raise ValidationError({"backend": _("Enter the dotted path of the backend.")})
 
 
-def accounts_for(owner_id: int | None) -> models.QuerySet[SenderAccount]:
-    """Return the accounts that are ready for the mailings of this owner: the owner's, else everybody's.
+def has_own_accounts(owner_id: int | None) -> bool:
+    """Return whether this owner's mailings leave through accounts of the owner's own.
 
-    An owner's own account goes first: recipients should see the person whom they know.
+    One that has stopped counts: its mails must not suddenly come from somebody else's address. One that is
+    switched off does not.
     """
+    own = SenderAccount.objects.exclude(state=SenderAccount.State.OFF).filter(owner_id=owner_id)
+    return owner_id is not None and own.exists()
+
+
+def accounts_for(owner_id: int | None) -> models.QuerySet[SenderAccount]:
+    """Return the accounts that are ready for a new mailing of this owner: the owner's own, or else everybody's."""
     ready = SenderAccount.objects.filter(state=SenderAccount.State.READY)
-    own = ready.filter(owner_id=owner_id) if owner_id is not None else ready.none()
-    return own if own.exists() else ready.filter(owner=None)
+    return ready.filter(owner_id=owner_id if has_own_accounts(owner_id) else None)

@@ -18,21 +18,25 @@ from django.utils import timezone
 from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.content.headers import clean_header
-from massmail_plugin.mailings.models import Delivery, Mailing, Run
+from massmail_plugin.mailings.models import Delivery, Run
 from massmail_plugin.mailings.states import RUNNING, DeliveryState, move
 from massmail_plugin.recipients.models import EmailAddress, ListOptOut
 
 
-def mailings_through(account: SenderAccount) -> QuerySet[Mailing]:
-    """Return the running mailings whose mails may leave through ``account``.
+def accounts_of(run: Run) -> QuerySet[SenderAccount]:
+    """Return the accounts that are ready to send the mails of ``run``."""
+    owner_id = run.mailing.owner_id if run.own_accounts else None
+    ready = SenderAccount.objects.filter(state=SenderAccount.State.READY, owner_id=owner_id)
+    # The owner was deleted, and the accounts with them: what is everybody's is not the owner's own.
+    return ready.none() if run.own_accounts and owner_id is None else ready
 
-    Its owner's; an account of everybody's serves the owners who have none of their own that is ready.
-    """
-    running = Mailing.objects.filter(state__in=RUNNING)
-    if account.owner_id is not None:
-        return running.filter(owner_id=account.owner_id)
-    own = SenderAccount.objects.filter(owner=OuterRef("owner"), state=SenderAccount.State.READY)
-    return running.filter(~Exists(own))
+
+def runs_through(account: SenderAccount) -> QuerySet[Run]:
+    """Return the running runs whose mails may leave through ``account``: see ``Run.own_accounts``."""
+    running = Run.objects.filter(finished_at=None, mailing__state__in=RUNNING)
+    if account.owner_id is None:
+        return running.filter(own_accounts=False)
+    return running.filter(own_accounts=True, mailing__owner_id=account.owner_id)
 
 
 def due(account: SenderAccount) -> QuerySet[Delivery]:
@@ -40,7 +44,7 @@ def due(account: SenderAccount) -> QuerySet[Delivery]:
     waiting = Q(state=DeliveryState.QUEUED) | Q(
         state=DeliveryState.DEFERRED, next_attempt_at__lte=timezone.now()
     )
-    return Delivery.objects.filter(waiting, run__finished_at=None, run__mailing__in=mailings_through(account))
+    return Delivery.objects.filter(waiting, run__in=runs_through(account))
 
 
 def claim(account: SenderAccount, limit: int) -> list[Delivery]:

@@ -15,6 +15,7 @@ from massmail_plugin.delivery.transports.base import OutgoingMail, Verdict
 from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.freeze import compile_options
 from massmail_plugin.mailings.models import Mailing
+from massmail_plugin.mailings.preflight import no_account
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
 
 
@@ -31,11 +32,7 @@ def send_test(mailing: Mailing, to: str) -> str:
         raise Refused(_("Choose a template."))
     account = accounts_for(mailing.owner_id).first()
     if account is None:
-        raise Refused(
-            _(
-                "No sender account is ready for the owner of this mailing. Add one, or mend the one that has stopped."
-            )
-        )
+        raise Refused(no_account())
     content = compile_template(mailing.template, compile_options())
     slugs = mailing.campaign.tracking_urls.values_list("slug", flat=True)
     links = [Link(number, "") for number in range(len(content.links))]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from wagtail.log_actions import log
 
+from massmail_plugin.accounts.models import accounts_for, has_own_accounts
 from massmail_plugin.content.problems import ContentError
 from massmail_plugin.mailings import preflight
 from massmail_plugin.mailings.freeze import freeze
@@ -130,6 +131,10 @@ def resume(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
         mailing, [MailingState.PAUSED, MailingState.INTERRUPTED], MailingState.ACTIVE, notice=""
     ):
         raise Refused(_("This mailing is not paused."))
+    if not accounts_for(mailing.owner_id).exists():
+        raise Refused(preflight.no_account())
+    # Pressing Resume is the decision to go on through the accounts that are there now.
+    Run.objects.filter(mailing=mailing).update(own_accounts=has_own_accounts(mailing.owner_id))
     _log(mailing, "massmail.resume", user)
 
 

@@ -8,6 +8,7 @@ from itertools import islice
 from django.db import transaction
 
 from massmail_plugin import preferences
+from massmail_plugin.accounts.models import has_own_accounts
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.resolve import Candidate, resolve
 from massmail_plugin.content.compiled import CompiledContent
@@ -44,6 +45,7 @@ def freeze(mailing: Mailing) -> Run:
             content=content.to_json(),
             list_scopes={scope.key: scope.label for scope in scopes},
             opt_out_entirely=mailing.opt_out_entirely,
+            own_accounts=has_own_accounts(mailing.owner_id),
         )
         _write_links(run, content)
         _write_ledger(run, resolve(lists, list(mailing.campaign.excluded_lists.all())))

@@ -172,6 +172,9 @@ class Run(models.Model):
     list_scopes = models.JSONField(default=dict)
     #: Whether the opt-out link in these mails means all mailings, and not only those lists.
     opt_out_entirely = models.BooleanField(default=False)
+    #: Whether its mails leave through its owner's own accounts, and not through everybody's. Frozen: when those
+    #: stop or are deleted, a person decides whether the rest may come from another address.
+    own_accounts = models.BooleanField(default=False)
     started_at = models.DateTimeField(_("started"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished"), null=True)
 

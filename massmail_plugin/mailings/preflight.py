@@ -62,15 +62,20 @@ def check(mailing: Mailing, *, starting: bool = False) -> Preflight:
     return result
 
 
+def no_account() -> Finding:
+    """Return what to say when nothing is ready to send the mails of a mailing's owner."""
+    sentence = _(
+        "No sender account is ready for the owner of this mailing. Add one, or mend the one that has stopped."
+    )
+    return Finding(sentence, Place.ACCOUNTS)
+
+
 def _setting_problems(mailing: Mailing, *, starting: bool) -> Iterator[Finding]:
     if not starting and mailing.start_at and mailing.start_at < timezone.now():
         sentence = _("The start time has passed. Choose a later one, or empty it to start at once.")
         yield Finding(sentence, Place.MAILING)
     if not accounts_for(mailing.owner_id).exists():
-        sentence = _(
-            "No sender account is ready for the owner of this mailing. Add one, or mend the one that has stopped."
-        )
-        yield Finding(sentence, Place.ACCOUNTS)
+        yield no_account()
     if not preferences.load().base_url:
         sentence = _(
             "The public address of this site is not set, so the links in the mails would lead nowhere. "

@@ -7,11 +7,13 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
+from massmail_plugin.accounts import faults
 from massmail_plugin.delivery import ledger
 from massmail_plugin.delivery.sweeper import sweep
+from massmail_plugin.delivery.ticker import run_tick
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Delivery
-from massmail_plugin.mailings.states import DeliveryState
+from massmail_plugin.mailings.states import DeliveryState, MailingState
 from tests.builders import a_mailing, a_user, an_account, contacts, start_now
 
 
@@ -172,6 +174,38 @@ def test_everybodys_account_serves_an_owner_who_has_none():
     shared = an_account()
     start_now(a_mailing(to=contacts(1), owner=a_user()))
     assert ledger.due(shared).count() == 1
+
+
+@pytest.mark.parametrize("gone", ["stopped", "deleted", "with its owner"])
+def test_a_run_never_goes_on_from_another_address_by_itself(gone):
+    """Its mails came from the owner so far: whether the rest may come from everybody's account, a person says."""
+    owner = a_user()
+    own, shared = an_account(owner=owner), an_account()
+    mailing = a_mailing(to=contacts(2), through=own)
+    start_now(mailing)
+    if gone == "stopped":
+        faults.stop(own, "535 Wrong password")
+    else:
+        (own if gone == "deleted" else owner).delete()
+    assert not ledger.due(shared).exists()
+    assert run_tick() == []
+    mailing.refresh_from_db()
+    assert mailing.state == MailingState.INTERRUPTED
+    if gone == "stopped":
+        with pytest.raises(actions.Refused, match="account"):
+            actions.resume(mailing)
+    else:
+        actions.resume(mailing)
+        assert ledger.due(shared).count() == 2
+
+
+def test_an_account_that_comes_later_does_not_take_over_a_run():
+    owner = a_user()
+    shared = an_account()
+    start_now(a_mailing(to=contacts(1), owner=owner))
+    own = an_account(owner=owner)
+    assert ledger.due(shared).count() == 1
+    assert not ledger.due(own).exists()
 
 
 def test_claims_take_the_same_number_of_queries_for_any_number_of_mails(account, django_assert_num_queries):
