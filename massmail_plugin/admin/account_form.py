@@ -85,16 +85,32 @@ class SenderAccountForm(WagtailAdminModelForm):
             self.add_error(new, ValidationError(message))
 
     def save(self, commit: bool = True) -> SenderAccount:
+        written = self._write_secrets()
+        if not commit or self.instance.pk is None:
+            return super().save(commit)
+        account: SenderAccount = super().save(commit=False)
+        # Only what the form asks: a worker may have stopped the account, or somebody switched it off, since it was
+        # opened, and the whole row would undo that.
+        columns = {field.name for field in account._meta.concrete_fields}
+        account.save(update_fields=[*columns.intersection(self.fields), *written])
+        self.save_m2m()
+        return account
+
+    def _write_secrets(self) -> set[str]:
+        """Put what was entered into the account. Returns the names of the fields that changed."""
         account: Any = self.instance
+        written = {}
         if self.cleaned_data.get("remove_password"):
-            account.password = Secret()
+            written["password"] = Secret()
         if self.cleaned_data.get("remove_options"):
-            account.backend_options = Secret()
+            written["backend_options"] = Secret()
         if self.cleaned_data["new_password"]:
-            account.password = Secret.of(self.cleaned_data["new_password"])
+            written["password"] = Secret.of(self.cleaned_data["new_password"])
         if self.cleaned_data["new_options"].strip():
-            account.backend_options = Secret.of(self.cleaned_data["new_options"])
-        return super().save(commit)
+            written["backend_options"] = Secret.of(self.cleaned_data["new_options"])
+        for name, secret in written.items():
+            setattr(account, name, secret)
+        return set(written)
 
 
 def _hint(secret: Secret) -> str:

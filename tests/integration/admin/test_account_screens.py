@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import Secret
+from massmail_plugin.admin.account_form import SenderAccountForm
 from tests.builders import an_account
 from tests.integration.admin.conftest import Counting, messages_of, refused
 
@@ -102,6 +103,20 @@ def test_a_password_can_be_forgotten(editor, account):
     editor.post(_url("edit", account), _form(remove_password="on", remove_options="on"))
     assert _stored(account) == ""
     assert not account.backend_options
+
+
+@pytest.mark.parametrize("state", ["faulty", "off"])
+def test_saving_the_form_does_not_undo_a_stop_of_the_same_moment(editor, account, state, monkeypatch):
+    check = SenderAccountForm.clean
+
+    def stopped_meanwhile(form):
+        SenderAccount.objects.filter(pk=account.pk).update(state=state, last_fault="535 no")
+        return check(form)
+
+    monkeypatch.setattr(SenderAccountForm, "clean", stopped_meanwhile)
+    editor.post(_url("edit", account), _form(name="Renamed", new_password="new"))
+    assert _stored(account) == "new"
+    assert (account.name, account.state, account.last_fault) == ("Renamed", state, "535 no")
 
 
 @pytest.mark.parametrize(
