@@ -6,11 +6,12 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext, gettext_lazy, ngettext
 from wagtail.admin.forms import WagtailAdminModelForm
 
+from massmail_plugin.admin.target_lists.permissions import lists_to_look_at
 from massmail_plugin.audience.models import TargetListPage
 
 
@@ -18,6 +19,11 @@ class SearchableCheckboxes(forms.CheckboxSelectMultiple):
     """Checkboxes in a box that scrolls, with a search field where scripts run."""
 
     template_name = "massmail_plugin/admin/searchable_checkboxes.html"
+    #: Tells one box from another to those who do not see them.
+    group_label: Any = ""
+
+    def get_context(self, *args: Any) -> dict[str, Any]:
+        return {**super().get_context(*args), "group_label": self.group_label}
 
     @cached_property
     def media(self) -> forms.Media:
@@ -30,8 +36,12 @@ class TargetListsField(forms.ModelMultipleChoiceField):
     widget = SearchableCheckboxes
 
     def __init__(self, **kwargs: Any) -> None:
-        lists = TargetListPage.objects.annotate(members_number=Count("members")).order_by("title")
-        super().__init__(lists, required=False, **kwargs)
+        super().__init__(TargetListPage.objects.none(), required=False, **kwargs)
+        self.widget.group_label = self.label
+
+    def offer(self, lists: QuerySet[Any]) -> None:
+        """Let people choose among ``lists``."""
+        self.queryset = lists.annotate(members_number=Count("members")).order_by("title")
 
     def label_from_instance(self, target_list: Any) -> str:
         number = target_list.members_number
@@ -48,6 +58,22 @@ class CampaignForm(WagtailAdminModelForm):
         label=gettext_lazy("Excluded lists"),
         help_text=gettext_lazy("Nobody in these lists gets a mail, whatever other list they are in."),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        campaign: Any = self.instance
+        self._offer("target_lists", Q(campaigns=campaign.pk))
+        self._offer("excluded_lists", Q(campaigns_excluding=campaign.pk))
+
+    def _offer(self, name: str, already_chosen: Q) -> None:
+        """Offer the lists that the user may look at: the log of a mailing shows everybody in them.
+
+        What somebody else has chosen stays, so that saving the form loses nothing.
+        """
+        within_reach = lists_to_look_at(self.for_user).values("pk")
+        chosen = TargetListPage.objects.filter(already_chosen).values("pk") if self.instance.pk else ()
+        field: Any = self.fields[name]
+        field.offer(TargetListPage.objects.filter(Q(pk__in=within_reach) | Q(pk__in=chosen)))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

@@ -20,6 +20,15 @@ def may_look(user: Any, target_list: TargetListPage) -> bool:
     return bool(policy.user_has_any_permission_for_instance(user, _ANY, target_list))
 
 
+def lists_to_look_at(user: Any) -> QuerySet[TargetListPage]:
+    """Return the lists whose people ``user`` may see; without a user, none."""
+    if user is None:
+        return TargetListPage.objects.none()
+    policy = policy_registry.get_by_type(TargetListPage)
+    seen = policy.instances_user_has_any_permission_for(user, _ANY)
+    return TargetListPage.objects.filter(pk__in=seen.values("pk"))
+
+
 def may_change(user: Any, target_list: TargetListPage) -> bool:
     """Return whether ``user`` may add and remove people: the page's edit permission, if it is not locked."""
     permissions = target_list.permissions_for_user(user)

@@ -4,13 +4,24 @@ import csv
 import io
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 from django.utils import timezone
+from wagtail.models import GroupPagePermission
 
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery
-from tests.builders import a_campaign, a_contact, a_mailing, a_target_list, an_account, contacts, start_now
-from tests.integration.admin.conftest import Counting, messages_of
+from tests.builders import (
+    a_campaign,
+    a_contact,
+    a_mailing,
+    a_target_list,
+    a_user,
+    an_account,
+    contacts,
+    start_now,
+)
+from tests.integration.admin.conftest import Counting, allow, an_author, messages_of
 
 pytestmark = pytest.mark.django_db
 
@@ -66,6 +77,61 @@ def test_the_form_needs_no_more_queries_for_fifty_lists(editor):
     for _number in range(10):
         a_target_list()
     assert count(_url("add")) == few
+
+
+def _in_form(client, url):
+    fields = client.get(url).context["form"].fields
+    return [{each.title for each in fields[name].queryset} for name in ("target_lists", "excluded_lists")]
+
+
+@pytest.fixture
+def seller(signed_in):
+    """Somebody who makes campaigns and works with the list "Mine", and with no other."""
+    user = allow(a_user(), "add_campaign", "change_campaign", "view_campaign")
+    group = Group.objects.create(name="Sellers")
+    user.groups.add(group)
+    permission = Permission.objects.get(content_type__app_label="wagtailcore", codename="change_page")
+    GroupPagePermission.objects.create(group=group, page=a_target_list(title="Mine"), permission=permission)
+    return signed_in(user)
+
+
+def test_only_lists_that_the_user_may_look_at_are_offered(seller):
+    a_target_list(title="Board")
+    assert _in_form(seller, _url("add")) == [{"Mine"}, {"Mine"}]
+
+
+@pytest.mark.parametrize("field", ["target_lists", "excluded_lists"])
+def test_a_list_out_of_reach_cannot_be_posted(seller, field):
+    hidden = a_target_list(title="Board")
+    response = seller.post(_url("add"), _form(**{field: [hidden.pk]}))
+    assert list(response.context["form"].errors) == [field]
+    assert not Campaign.objects.exists()
+
+
+def test_lists_that_a_colleague_has_chosen_are_shown_and_stay(seller):
+    board, never, other = (a_target_list(title=title) for title in ("Board", "Never", "Other"))
+    campaign = a_campaign(board, excluding=[never])
+    assert _in_form(seller, _url("edit", campaign)) == [{"Mine", "Board"}, {"Mine", "Never"}]
+    seller.post(_url("edit", campaign), _form([board], [never], name="Renamed"))
+    campaign = Campaign.objects.get()
+    assert campaign.name == "Renamed"
+    assert [list(campaign.target_lists.all()), list(campaign.excluded_lists.all())] == [[board], [never]]
+    response = seller.post(_url("edit", campaign), _form([board], [never, other]))
+    assert list(response.context["form"].errors) == ["excluded_lists"]
+
+
+def test_who_may_look_at_no_list_is_told_what_to_do(signed_in):
+    a_target_list(title="Board")
+    page = signed_in(an_author()).get(_url("add")).content.decode()
+    assert "There is no list that you may use." in page
+    assert "Board" not in page
+
+
+def test_the_two_boxes_of_lists_have_names_of_their_own(editor):
+    a_target_list()
+    page = editor.get(_url("add")).content.decode()
+    for name in ("Target lists", "Excluded lists"):
+        assert f'role="group" aria-label="{name}"' in page
 
 
 def test_a_list_cannot_be_chosen_and_excluded_at_once(editor):
