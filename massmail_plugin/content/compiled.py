@@ -14,6 +14,8 @@ from django.utils import timezone
 from massmail_plugin.content import language
 from massmail_plugin.content.headers import clean_header
 
+#: Characters of a link whose clicks can be counted; a longer one is left as it is.
+LINK_LIMIT = 2000
 #: Characters of one merged value that are used; more is a fault in the host's data.
 VALUE_LIMIT = 5000
 _NOT_FOR_MAIL = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f\\ud800-\\udfff]")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from massmail_plugin import preferences
 from massmail_plugin.content import language, plaintext
 from massmail_plugin.content.blocks.raw import RawMjmlBlock, protected_source
 from massmail_plugin.content.body import Footer, document
@@ -40,6 +41,18 @@ class CompileOptions:
     postal_address: str = ""
     #: Makes relative links and images absolute, for example "https://crm.example.com".
     base_url: str = ""
+
+    @classmethod
+    def of_this_site(cls, *, counting: bool = True) -> CompileOptions:
+        """Return how mails are compiled here, for preview (nothing is counted), test and real sending alike."""
+        chosen = preferences.load()
+        return cls(
+            opt_out_link=chosen.mandatory_opt_out_link,
+            track_clicks=counting and chosen.track_clicks,
+            track_opens=counting and chosen.track_opens,
+            postal_address=chosen.postal_address,
+            base_url=chosen.base_url,
+        )
 
 
 def compile_template(template: EmailTemplate, options: CompileOptions) -> CompiledContent:

@@ -6,6 +6,7 @@ import html
 import re
 from dataclasses import dataclass, field
 
+from massmail_plugin.content.compiled import LINK_LIMIT
 from massmail_plugin.content.markup import Attributes, change_tags
 from massmail_plugin.content.placeholders import Placeholders
 
@@ -99,7 +100,7 @@ class Finisher:
         url = attributes.get("href", "")
         if name == "img" or not _WEB_LINK.match(url) or self.placeholders.find(url):
             return
-        if _LOOKS_LIKE_ADDRESS.match(content):
+        if _LOOKS_LIKE_ADDRESS.match(content) or len(url) > LINK_LIMIT:
             return
         if url not in self.links:
             self.links.append(url)

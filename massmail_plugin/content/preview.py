@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 
-from massmail_plugin import preferences
 from massmail_plugin.content.compiled import CompiledContent, RenderedMail, Renderer, RenderFailed
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.content.lint import mistakes
@@ -85,7 +84,7 @@ def _render(
     template: EmailTemplate, sender: dict[str, str], sample: Sample | None
 ) -> tuple[RenderedMail, str]:
     """Return the mail, made as for real sending, and the preview line."""
-    content = compile_template(template, _options())
+    content = compile_template(template, CompileOptions.of_this_site(counting=False))
     variables = _variables(sender, sample)
     # The preview line is inside the HTML; rendered once more as a subject it can be shown by itself.
     line = CompiledContent(subject=template.preheader, html="", text="")
@@ -93,16 +92,6 @@ def _render(
         return Renderer(content).render(variables), Renderer(line).render(variables).subject
     except RenderFailed as error:
         raise ContentError([Problem("", str(error))]) from error
-
-
-def _options() -> CompileOptions:
-    """As when sending, but nothing is counted."""
-    chosen = preferences.load()
-    return CompileOptions(
-        opt_out_link=chosen.mandatory_opt_out_link,
-        postal_address=chosen.postal_address,
-        base_url=chosen.base_url,
-    )
 
 
 class _InertLinks(dict[str, str]):

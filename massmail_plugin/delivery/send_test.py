@@ -8,12 +8,11 @@ from massmail_plugin import preferences
 from massmail_plugin.accounts.models import SenderAccount, accounts_for
 from massmail_plugin.audience.members import first_record
 from massmail_plugin.content.compiled import RenderFailed
-from massmail_plugin.content.compiler import compile_template
+from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.delivery.messages import Composer, Link
 from massmail_plugin.delivery.transports import transport_for
 from massmail_plugin.delivery.transports.base import OutgoingMail, Verdict
 from massmail_plugin.mailings.actions import Refused
-from massmail_plugin.mailings.freeze import compile_options
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.preflight import no_account
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
@@ -33,7 +32,7 @@ def send_test(mailing: Mailing, to: str) -> str:
     account = accounts_for(mailing.owner_id).first()
     if account is None:
         raise Refused(no_account())
-    content = compile_template(mailing.template, compile_options())
+    content = compile_template(mailing.template, CompileOptions.of_this_site())
     slugs = mailing.campaign.tracking_urls.values_list("slug", flat=True)
     links = [Link(number, "") for number in range(len(content.links))]
     links += [Link(len(links) + number, slug) for number, slug in enumerate(slugs)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from email.utils import parseaddr
 
 from django.conf import settings
@@ -10,10 +11,11 @@ from django.urls import reverse
 
 from massmail_plugin import preferences, recipients, tokens
 from massmail_plugin.accounts.models import SenderAccount, accounts_for
-from massmail_plugin.content.compiled import RenderFailed
 from massmail_plugin.delivery.messages import Composer, compose_delivery
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
+
+logger = logging.getLogger("massmail_plugin.feedback")
 
 
 class NoWebCopy(Exception):
@@ -33,7 +35,9 @@ def html_of(delivery: Delivery | None) -> str:
     composer = Composer.for_run(delivery.run, preferences.load().base_url)
     try:
         mail = compose_delivery(composer, _account(delivery), delivery, recipient_type.merge_values(record))
-    except (RenderFailed, ValueError) as error:
+    except Exception as error:
+        # The host's own properties run here and may raise anything; the public page must not break with them.
+        logger.exception("Delivery %s could not be made again", delivery.pk)
         raise NoWebCopy from error
     html = next(content for content, kind in mail.message.alternatives if kind == "text/html")
     return str(html).replace(_open_url(delivery), "data:,")

@@ -70,7 +70,10 @@ def _start_alone(mailing: Mailing) -> Run | None:
         logger.exception("Mailing %s could not start yet", mailing.pk)
     except Exception as error:
         logger.exception("Mailing %s could not start", mailing.pk)
-        _interrupt(mailing, f"{type(error).__name__}: {error}")
+        sentence = _(
+            "It could not be started, and nothing was sent: {error}. Ask your administrator to look at the log."
+        )
+        _interrupt(mailing, sentence.format(error=type(error).__name__))
     return None
 
 

@@ -7,7 +7,6 @@ from itertools import islice
 
 from django.db import transaction
 
-from massmail_plugin import preferences
 from massmail_plugin.accounts.models import has_own_accounts
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.resolve import Candidate, resolve
@@ -20,23 +19,11 @@ from massmail_plugin.recipients.models import EmailAddress
 _CHUNK = 500
 
 
-def compile_options() -> CompileOptions:
-    """Return how mails are compiled on this site, for preview, test and real sending alike."""
-    chosen = preferences.load()
-    return CompileOptions(
-        opt_out_link=chosen.mandatory_opt_out_link,
-        track_clicks=chosen.track_clicks,
-        track_opens=chosen.track_opens,
-        postal_address=chosen.postal_address,
-        base_url=chosen.base_url,
-    )
-
-
 def freeze(mailing: Mailing) -> Run:
     """Write a run of ``mailing`` with its ledger. Raises ``ContentError`` if the template does not compile."""
     if mailing.template is None:
         raise ValueError("A mailing without a template cannot be frozen; preflight says so to people.")
-    content = compile_template(mailing.template, compile_options())
+    content = compile_template(mailing.template, CompileOptions.of_this_site())
     lists = list(mailing.campaign.target_lists.all())
     scopes = [target_list.consent_scope for target_list in lists]
     with transaction.atomic():

@@ -16,6 +16,7 @@ from modelcluster.models import ClusterableModel
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.content.compiled import LINK_LIMIT
 from massmail_plugin.content.models import EmailTemplate
 from massmail_plugin.mailings.states import DeliveryState, MailingState
 from massmail_plugin.recipients.consent import Scope
@@ -30,7 +31,16 @@ class Campaign(ClusterableModel):
         NEWSLETTER = "newsletter", _("Newsletter")
 
     name = models.CharField(_("name"), max_length=150)
-    kind = models.CharField(_("type"), max_length=12, choices=Kind.choices, default=Kind.NEWSLETTER)
+    kind = models.CharField(
+        _("type"),
+        max_length=12,
+        choices=Kind.choices,
+        default=Kind.NEWSLETTER,
+        help_text=_(
+            "A newsletter is marked as mail to a list, so that mail programs can sort it and send no automatic "
+            "answers. An email is not."
+        ),
+    )
     target_lists = ParentalManyToManyField(
         TargetListPage,
         blank=True,
@@ -79,7 +89,7 @@ class TrackingUrl(models.Model):
         help_text=_("A link to {{ tracking.demo }} leads here if the name is “demo”."),
     )
     url = models.CharField(
-        _("leads to"), max_length=2000, validators=[URLValidator(schemes=["http", "https"])]
+        _("leads to"), max_length=LINK_LIMIT, validators=[URLValidator(schemes=["http", "https"])]
     )
 
     class Meta:
@@ -124,7 +134,7 @@ class Mailing(models.Model):
         _("start"), null=True, blank=True, help_text=_("Empty: as soon as you press Send.")
     )
     opt_out_entirely = models.BooleanField(
-        _("opt-out means all mailings"),
+        _("The opt-out link ends all mailings"),
         default=False,
         help_text=_(
             "Ticked: whoever uses the opt-out link gets no mailing again. Not ticked: they leave this campaign's lists."
@@ -203,7 +213,7 @@ class TrackedLink(models.Model):
     number = models.PositiveIntegerField()
     #: The tracking URL's slug; empty for a plain link of the template.
     slug = models.CharField(max_length=50, blank=True)
-    url = models.CharField(max_length=2000)
+    url = models.CharField(max_length=LINK_LIMIT)
 
     add_to_reference_index = False
 

@@ -14,10 +14,9 @@ from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.audience.members import missing_types
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.resolve import Summary, summarise
-from massmail_plugin.content.compiler import compile_template
+from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.content.lint import lint
 from massmail_plugin.content.problems import ContentError
-from massmail_plugin.mailings.freeze import compile_options
 from massmail_plugin.mailings.models import Mailing
 
 
@@ -98,7 +97,7 @@ def _check_content(mailing: Mailing, result: Preflight) -> None:
         ) % {"name": template}
         result.warnings.append(Finding(sentence, Place.TEMPLATE))
     try:
-        compile_template(template, compile_options())
+        compile_template(template, CompileOptions.of_this_site())
     except ContentError as error:
         result.problems.extend(Finding(str(problem), Place.TEMPLATE) for problem in error.problems)
         return

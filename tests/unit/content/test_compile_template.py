@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from massmail_plugin.content.compiled import LINK_LIMIT
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.content.problems import ContentError, Problem
 from tests.unit.content.drafts import (
@@ -283,6 +284,13 @@ class TestTracking:
     )
     def test_personal_links_and_links_that_show_their_address_stay(self, block: Block) -> None:
         assert compiled(block, options=CompileOptions(track_clicks=True)).links == ()
+
+    def test_a_link_too_long_to_be_stored_stays_as_it_is(self) -> None:
+        url = "https://a.example/" + "x" * LINK_LIMIT
+        content = compiled(button("One", url), options=CompileOptions(track_clicks=True))
+
+        assert content.links == ()
+        assert url in content.html
 
     def test_the_pixel_is_the_last_thing_in_the_mail(self) -> None:
         mail = rendered(
