@@ -12,6 +12,7 @@ from wagtail.admin.paginator import WagtailPaginator
 from massmail_plugin.admin import names
 from massmail_plugin.admin.delivery_log import attach_events
 from massmail_plugin.admin.screens import OwnPage
+from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients.models import EVERYTHING, EmailAddress
 
@@ -44,13 +45,13 @@ class AddressPage(OwnPage):
 
 
 def standing(address: EmailAddress) -> str:
-    """Return in a word or two whether mailings go to this address; the strongest reason against it wins."""
+    """Return in a few words whether mailings go to this address; the strongest reason against it wins."""
     if address.complained_since:
-        return _("complained")
+        return str(Reason.COMPLAINED.label)
     if address.opted_out_since:
-        return _("opted out")
+        return str(Reason.OPTED_OUT.label)
     if address.invalid_since:
-        return _("invalid")
+        return str(Reason.INVALID.label)
     # Not "exists()": the listing has fetched them for all its rows.
     if address.list_opt_outs.all():
         return _("mailable, but opted out of a list")

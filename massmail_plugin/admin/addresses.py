@@ -19,15 +19,16 @@ from massmail_plugin.admin.address_page import AddressPage, standing
 from massmail_plugin.admin.columns import MomentColumn
 from massmail_plugin.admin.consent import MarkValid, OptIn, OptOut
 from massmail_plugin.admin.screens import Listing, ScopedViews
+from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.recipients.models import EmailAddress
 
 _MAILABLE = Q(invalid_since=None, opted_out_since=None, complained_since=None)
 _STANDINGS = {
     "mailable": (_("mailable"), _MAILABLE),
-    "opted_out": (_("opted out"), Q(opted_out_since__isnull=False)),
+    "opted_out": (Reason.OPTED_OUT.label, Q(opted_out_since__isnull=False)),
     "opted_out_list": (_("opted out of a list"), Q(list_opt_outs__isnull=False)),
-    "invalid": (_("invalid"), Q(invalid_since__isnull=False)),
-    "complained": (_("complained"), Q(complained_since__isnull=False)),
+    "invalid": (Reason.INVALID.label, Q(invalid_since__isnull=False)),
+    "complained": (Reason.COMPLAINED.label, Q(complained_since__isnull=False)),
 }
 
 

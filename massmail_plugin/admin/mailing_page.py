@@ -103,6 +103,7 @@ def now(mailing: Mailing, policy: Any, user: Any) -> dict[str, Any]:
         "counts": counts(mailing, progress),
         "troubles": list(troubles[:_TROUBLES]),
         "troubles_total": failed + in_doubt,
+        "failed": failed,
         "in_doubt": in_doubt,
         "troubles_url": names.delivery_log(mailing.campaign_id, mailing=mailing.pk, state=list(in_trouble)),
         "buttons": buttons_for(mailing, policy, user, failed=failed),

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin import messages
 from wagtail.admin.filters import WagtailFilterSet
-from wagtail.admin.panels import FieldPanel, MultiFieldPanel, ObjectList
+from wagtail.admin.panels import MultiFieldPanel, ObjectList
 from wagtail.admin.ui.tables import Column, NumberColumn, UserColumn
 from wagtail.admin.views import generic
 from wagtail.admin.viewsets.model import ModelViewSet
@@ -184,7 +184,7 @@ class MailingViewSet(ScopedViews, ModelViewSet):
         [
             MultiFieldPanel(["name", "campaign", "template"], heading=_("Mailing")),
             MultiFieldPanel(["owner", "start_at"], heading=_("From whom and when")),
-            FieldPanel("opt_out_entirely", heading=_("Opting out")),
+            MultiFieldPanel(["opt_out_entirely"], heading=_("Opting out")),
         ],
         base_form_class=MailingForm,
     )

@@ -11,11 +11,11 @@ class Reason(models.TextChoices):
 
     NO_ADDRESS = "no_address", _("no e-mail address")
     MALFORMED = "malformed", _("the e-mail address is malformed")
-    DUPLICATE = "duplicate", _("the same address is already in this mailing")
+    DUPLICATE = "duplicate", _("the same address as another person")
     EXCLUDED = "excluded", _("in an excluded list")
     OPTED_OUT = "opted_out", _("opted out of all mailings")
     OPTED_OUT_LIST = "opted_out_list", _("opted out of this list")
     COMPLAINED = "complained", _("reported a mail as spam")
     INVALID = "invalid", _("the mailbox does not exist")
-    RECORD_GONE = "record_gone", _("the record was deleted after the start")
+    RECORD_GONE = "record_gone", _("the record is gone")
     ADDRESS_CHANGED = "address_changed", _("the address was changed after the start")

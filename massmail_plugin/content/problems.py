@@ -33,7 +33,12 @@ class Problem:
             if self._has_lines
             else self.where
         )
-        return f"{place}: {self.message}" if place else self.message
+        return f"{place}: {self.message}" if place and not self._names_its_place else self.message
+
+    @property
+    def _names_its_place(self) -> bool:
+        """Whether the message alone says where: "The subject is empty." needs no "Subject:" before it."""
+        return self.column is None and self.where.casefold() in self.message.casefold()
 
     @property
     def _has_lines(self) -> bool:

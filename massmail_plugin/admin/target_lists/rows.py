@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Model
-from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin.admin_url_finder import AdminURLFinder
@@ -18,17 +18,12 @@ from massmail_plugin.audience.models import TargetListMember
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.standing import Standing
 
-#: How somebody stands, for a column: a word or two. The empty one can be mailed.
-STATUSES: dict[str, str | Promise] = {
+#: What only a mailing can say of people; their list alone cannot.
+_OF_A_MAILING = (Reason.EXCLUDED, Reason.ADDRESS_CHANGED)
+#: How somebody stands, for a column, in the words of the mailings. The empty one can be mailed.
+STATUSES: dict[str, Any] = {
     "": gettext_lazy("Can be mailed"),
-    Reason.NO_ADDRESS.value: gettext_lazy("No address"),
-    Reason.MALFORMED.value: gettext_lazy("Malformed address"),
-    Reason.DUPLICATE.value: gettext_lazy("Duplicate"),
-    Reason.OPTED_OUT.value: gettext_lazy("Opted out"),
-    Reason.OPTED_OUT_LIST.value: gettext_lazy("Left this list"),
-    Reason.COMPLAINED.value: gettext_lazy("Reported as spam"),
-    Reason.INVALID.value: gettext_lazy("Bounced"),
-    Reason.RECORD_GONE.value: gettext_lazy("Record gone"),
+    **{reason.value: capfirst(reason.label) for reason in Reason if reason not in _OF_A_MAILING},
 }
 
 

@@ -251,6 +251,24 @@ def test_who_failed_is_named_with_the_servers_words_and_can_be_retried(editor):
     assert gone.get().state == DeliveryState.QUEUED
 
 
+@pytest.mark.parametrize(
+    ("states", "heading"),
+    [
+        (["failed", "accepted"], "Failed"),
+        (["in_doubt", "accepted"], "In doubt"),
+        (["failed", "in_doubt"], "Failed or in doubt"),
+    ],
+)
+def test_the_heading_of_the_troubles_names_only_what_is_there(editor, states, heading):
+    an_account()
+    mailing = a_mailing(to=contacts(2))
+    run = start_now(mailing)
+    for delivery, state in zip(run.deliveries.all(), states, strict=True):
+        Delivery.objects.filter(pk=delivery.pk).update(state=state)
+    page = editor.get(_url("inspect", mailing)).content.decode()
+    assert f'<h2 id="massmail-troubles-heading">{heading}</h2>' in page
+
+
 def test_the_fragment_asks_again_until_it_is_over(editor, smtp_server):
     account = an_account(smtp_server)
     mailing = a_mailing(to=[a_contact()])

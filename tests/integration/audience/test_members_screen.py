@@ -72,14 +72,14 @@ def test_it_shows_each_member_with_a_word_on_how_it_stands(browser: Client, mixe
     assert shown == {
         ("Contact", "Can be mailed"),
         ("Account", "Can be mailed"),
-        ("Lead", "Duplicate"),
-        ("Ticket", "Malformed address"),
-        ("Contact", "Opted out"),
-        ("Contact", "Bounced"),
-        ("Contact", "Reported as spam"),
-        ("Contact", "Left this list"),
-        ("Contact", "No address"),
-        ("Contact", "Record gone"),
+        ("Lead", "The same address as another person"),
+        ("Ticket", "The e-mail address is malformed"),
+        ("Contact", "Opted out of all mailings"),
+        ("Contact", "The mailbox does not exist"),
+        ("Contact", "Reported a mail as spam"),
+        ("Contact", "Opted out of this list"),
+        ("Contact", "No e-mail address"),
+        ("Contact", "The record is gone"),
     }
 
 
@@ -140,7 +140,7 @@ def test_a_type_that_the_host_has_dropped_is_still_shown_and_can_be_removed(
     people = a_target_list()
     member = people.members.create(recipient_type="crm.supplier", object_id="7")
 
-    assert rows(browser.get(url_of(people))) == [("No. 7", "crm.supplier", "Record gone")]
+    assert rows(browser.get(url_of(people))) == [("No. 7", "crm.supplier", "The record is gone")]
     submit(url_of(people, f"remove/?id={member.pk}"))
     assert not people.members.exists()
 
@@ -168,7 +168,7 @@ def test_a_long_list_is_looked_at_only_on_request(
     assert not at_first.context["counted"]
     assert "status" not in at_first.context["filters"].form.fields
     # Faults of single records are seen all the same.
-    assert ("Tess", "Ticket", "Malformed address") in rows(at_first)
+    assert ("Tess", "Ticket", "The e-mail address is malformed") in rows(at_first)
     assert asked.context["mailable"] == 2
 
 
@@ -193,7 +193,7 @@ def test_removing_all_with_a_status_removes_those(
     submit(url_of(mixed, "remove/?status=record_gone&id=all"))
 
     assert mixed.members.count() == 9
-    assert "Record gone" not in {status for _name, _kind, status in rows(browser.get(url_of(mixed)))}
+    assert "The record is gone" not in {status for _name, _kind, status in rows(browser.get(url_of(mixed)))}
 
 
 @pytest.mark.parametrize(

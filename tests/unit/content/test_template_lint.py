@@ -87,7 +87,8 @@ def test_without_recipient_types_the_contacts_fields_are_not_judged() -> None:
 def test_an_empty_subject_stops_and_an_empty_preview_line_warns() -> None:
     found = said(subject=" ", preheader="")
 
-    assert [line.split(":")[0] for line in found] == ["error Subject", "warning Preview line"]
+    # Neither says twice where it is.
+    assert [line.split(" is empty")[0] for line in found] == ["error The subject", "warning The preview line"]
 
 
 def test_an_empty_mail_stops() -> None:
