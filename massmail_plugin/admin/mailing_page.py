@@ -21,6 +21,7 @@ from massmail_plugin.admin.delivery_log import attach_events
 from massmail_plugin.admin.mailing_screens import MailingScreen
 from massmail_plugin.admin.mailing_verbs import buttons_for
 from massmail_plugin.admin.screens import OwnPage
+from massmail_plugin.admin.unreachable import unreachable_sentence
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.feedback.figures import RunFigures, figures_for_run
 from massmail_plugin.mailings.models import Delivery, Mailing
@@ -177,6 +178,8 @@ def sentence(mailing: Mailing) -> str:
     if mailing.state == MailingState.PENDING and mailing.start_at and mailing.start_at > timezone.now():
         start = date_format(timezone.localtime(mailing.start_at), "DATETIME_FORMAT")
         return _("Starts by itself: %(start)s") % {"start": start}
+    if mailing.state in RUNNING and (outage := unreachable_sentence(mailing)):
+        return outage
     return {
         MailingState.DRAFT: _("Nothing has been sent yet. Send… shows who will get it, and asks once."),
         MailingState.PENDING: _("Starts within a minute."),
