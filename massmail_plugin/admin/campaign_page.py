@@ -13,10 +13,11 @@ from wagtail.admin.widgets.button import HeaderButton
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import may
 from massmail_plugin.admin.columns import state_class
+from massmail_plugin.admin.figures import shown_figures
 from massmail_plugin.admin.screens import OwnPage
 from massmail_plugin.admin.target_lists.screens import url_to
 from massmail_plugin.feedback.figures import figures_for_campaign
-from massmail_plugin.mailings.models import Campaign, Mailing
+from massmail_plugin.mailings.models import Campaign, Mailing, Run
 from massmail_plugin.mailings.progress import progress_of
 
 #: How many of its mailings the page shows; the listing has them all.
@@ -44,13 +45,15 @@ class CampaignPage(OwnPage):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         campaign: Campaign = self.object
+        figures = figures_for_campaign(campaign)
         return {
             **super().get_context_data(**kwargs),
             "mailings": mailings_of(campaign),
             "mailings_total": campaign.mailings.count(),
             "all_mailings_url": f"{reverse(f'{names.MAILINGS}:index')}?campaign={campaign.pk}",
             "new_mailing_url": self.new_mailing_url,
-            "figures": figures_for_campaign(campaign),
+            "figures": figures,
+            "shown_figures": shown_figures(figures, Run.objects.filter(mailing__campaign=campaign)),
             "target_lists": with_counts(campaign.target_lists),
             "excluded_lists": with_counts(campaign.excluded_lists),
             "tracking_urls": campaign.tracking_urls.all(),

@@ -29,6 +29,17 @@ class LinkColumn(Column):
         return context
 
 
+class AddressColumn(Column):
+    """A delivery's address; it leads to the address's own page where the user may look at that."""
+
+    cell_template_name = "massmail_plugin/admin/columns/link.html"
+
+    def get_cell_context_data(self, instance: Any, parent_context: Any) -> dict[str, Any]:
+        context = super().get_cell_context_data(instance, parent_context)
+        context["url"] = instance.address_url
+        return context
+
+
 class MomentColumn(Column):
     """A time in full: Wagtail's "... ago" calls everything that is still to come "just now"."""
 

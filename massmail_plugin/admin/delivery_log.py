@@ -19,16 +19,18 @@ from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column
 from wagtail.admin.widgets.button import Button
+from wagtail.permissions import policy_registry
 
 from massmail_plugin.admin import names
-from massmail_plugin.admin.access import PolicyOf
-from massmail_plugin.admin.columns import LinkColumn, MomentColumn
+from massmail_plugin.admin.access import LOOK, PolicyOf
+from massmail_plugin.admin.columns import AddressColumn, LinkColumn, MomentColumn
 from massmail_plugin.admin.screens import Listing
 from massmail_plugin.admin.spreadsheets import stream_csv
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState
+from massmail_plugin.recipients.models import EmailAddress
 
 _CHUNK = 1000
 
@@ -71,17 +73,22 @@ class DeliveryLog(PolicyOf, Listing):
     paginate_by = 50
     # Only its presence counts, for Wagtail's export switch; the rows are written below.
     list_export = ["pk"]
-    columns = [
+    all_columns = [
         Column("name", label=_("Name")),
-        Column("email", label=_("Address")),
+        AddressColumn("email", label=_("Address")),
         LinkColumn(
             "mailing", label=_("Mailing"), accessor="run.mailing", url_name=f"{names.MAILINGS}:inspect"
         ),
         Column("state", label=_("Status"), accessor="get_state_display"),
-        Column("sentence", label=_("Details"), accessor="get_reason_sentence"),
+        Column("details", label=_("Details")),
         Column("came_back", label=_("What came back"), accessor="came_back"),
         MomentColumn("handed_at", label=_("Sent")),
     ]
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        is_one_mailing = self.filters.is_valid() and self.filters.form.cleaned_data["mailing"]
+        return [column for column in self.all_columns if column.name != "mailing" or not is_one_mailing]
 
     def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
@@ -119,7 +126,7 @@ class DeliveryLog(PolicyOf, Listing):
 
     def get_table(self, object_list: Any) -> Any:
         deliveries = list(object_list)
-        attach_events(deliveries)
+        attach_cells(deliveries, self.request.user)
         return super().get_table(deliveries)
 
     @cached_property
@@ -158,6 +165,18 @@ def attach_events(deliveries: Sequence[Any]) -> None:
             kinds[delivery_id].append(label)
     for delivery in deliveries:
         delivery.came_back = ", ".join(kinds.get(delivery.pk, ()))
+
+
+def attach_cells(deliveries: Sequence[Any], user: Any) -> None:
+    """Give each delivery what a table of them shows: ``came_back``, ``details`` and ``address_url``."""
+    attach_events(deliveries)
+    may_look = policy_registry.get_by_type(EmailAddress).user_has_any_permission(user, LOOK)
+    for delivery in deliveries:
+        # What a server says when it takes a mail is the same noise in every row.
+        is_sent = delivery.state == DeliveryState.ACCEPTED
+        delivery.details = "" if is_sent else delivery.get_reason_sentence()
+        has_page = may_look and delivery.address_id
+        delivery.address_url = names.own_page(names.ADDRESSES, delivery.address_id) if has_page else ""
 
 
 def export(deliveries: QuerySet[Delivery]) -> tuple[list[Any], Iterator[list[Any]]]:

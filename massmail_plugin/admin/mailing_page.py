@@ -17,7 +17,8 @@ from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import may
 from massmail_plugin.admin.columns import state_class
-from massmail_plugin.admin.delivery_log import attach_events
+from massmail_plugin.admin.delivery_log import attach_cells
+from massmail_plugin.admin.figures import shown_figures
 from massmail_plugin.admin.mailing_screens import MailingScreen
 from massmail_plugin.admin.mailing_verbs import buttons_for
 from massmail_plugin.admin.screens import OwnPage
@@ -62,7 +63,7 @@ class MailingPage(OwnPage):
         return {
             **super().get_context_data(**kwargs),
             **now(mailing, self.permission_policy, self.request.user),
-            **so_far(mailing),
+            **so_far(mailing, self.request.user),
             "is_whole": True,
             "progress_url": reverse(f"{names.MAILINGS}:progress", args=(mailing.pk,)),
             "campaign_url": names.own_page(names.CAMPAIGNS, mailing.campaign_id),
@@ -82,7 +83,7 @@ class MailingProgress(MailingScreen):
         parts = now(self.object, self.permission_policy, self.request.user)
         return {
             **parts,
-            **(so_far(self.object) if is_whole else {}),
+            **(so_far(self.object, self.request.user) if is_whole else {}),
             "is_whole": is_whole,
             "request": self.request,
         }
@@ -112,7 +113,7 @@ def now(mailing: Mailing, policy: Any, user: Any) -> dict[str, Any]:
     }
 
 
-def so_far(mailing: Mailing) -> dict[str, Any]:
+def so_far(mailing: Mailing, user: Any) -> dict[str, Any]:
     """Return what is counted over all events and shown less often."""
     run = mailing.runs.first()
     deliveries = list(
@@ -120,11 +121,12 @@ def so_far(mailing: Mailing) -> dict[str, Any]:
         .select_related("run__mailing")
         .order_by("pk")[:_LOG_ROWS]
     )
-    attach_events(deliveries)
+    attach_cells(deliveries, user)
     figures = figures_for_run(run) if run else RunFigures()
     return {
         "run": run,
         "figures": figures,
+        "shown_figures": shown_figures(figures, mailing.runs.all()),
         "left_out": left_out(mailing, figures),
         "deliveries": deliveries,
         "log_url": names.delivery_log(mailing.campaign_id, mailing=mailing.pk),

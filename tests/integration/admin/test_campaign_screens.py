@@ -11,6 +11,7 @@ from wagtail.models import GroupPagePermission
 
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery
+from massmail_plugin.recipients.models import EmailAddress
 from tests.builders import (
     a_campaign,
     a_contact,
@@ -284,3 +285,34 @@ def test_a_large_download_needs_few_queries(editor, django_assert_max_num_querie
     start_now(mailing)
     with django_assert_max_num_queries(25):
         assert len(_download(editor, mailing.campaign)) == 120
+
+
+def _details(editor, campaign, **query):
+    """Return the log's table as (who, details), and its columns."""
+    table = editor.get(_url("log_results", campaign), query).context["table"]
+    return {each.email[:3]: each.details for each in table.data}, set(table.columns)
+
+
+def test_the_servers_words_stand_in_the_log_only_where_something_went_wrong(editor, campaign):
+    Delivery.objects.filter(state="accepted").update(detail="250 2.0.0 OK: queued")
+    details, _columns = _details(editor, campaign, state=["accepted", "failed"])
+    assert details == {"ada": "", "bob": "550 No"}
+    assert "250 2.0.0 OK: queued" in {row["Details"] for row in _download(editor, campaign)}
+
+
+def test_the_log_of_one_mailing_does_not_name_it_in_every_row(editor, campaign):
+    first = campaign.mailings.get(name="First")
+    assert "mailing" in _details(editor, campaign)[1]
+    assert "mailing" in _details(editor, campaign, mailing="nonsense")[1]
+    assert "mailing" not in _details(editor, campaign, mailing=first.pk)[1]
+
+
+def test_an_address_in_the_log_leads_to_its_page_for_those_who_may_look_at_it(editor, campaign, signed_in):
+    ada = reverse("massmail_addresses:inspect", args=[EmailAddress.objects.get(key="ada@x.example").pk])
+    unaware = signed_in(allow(a_user(), "view_campaign", "view_mailing"))
+    mailing = campaign.mailings.get(name="First")
+    for url in (_url("log_results", campaign), reverse("massmail_mailings:inspect", args=[mailing.pk])):
+        assert f'href="{ada}"' in editor.get(url).content.decode()
+        page = unaware.get(url).content.decode()
+        assert ada not in page
+        assert "ada@x.example" in page
