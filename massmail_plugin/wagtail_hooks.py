@@ -11,6 +11,7 @@ from massmail_plugin.admin.access import SenderAccountPolicy
 # Before anything asks for a policy: a late registration is refused.
 register_permission_policy(SenderAccount, SenderAccountPolicy(SenderAccount))
 
+from massmail_plugin.admin import home  # noqa: E402
 from massmail_plugin.admin.group import MassmailGroup  # noqa: E402
 
 # Importing it registers its hooks.
@@ -21,6 +22,7 @@ from massmail_plugin.mailings import log_actions as mailing_log_actions  # noqa:
 
 hooks.register("register_log_actions", mailing_log_actions.register)
 hooks.register("register_log_actions", account_log_actions.register)
+hooks.register("construct_homepage_panels", home.add_panel)
 
 
 @hooks.register("register_admin_viewset")
