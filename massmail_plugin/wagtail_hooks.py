@@ -11,7 +11,8 @@ from massmail_plugin.admin.access import SenderAccountPolicy
 # Before anything asks for a policy: a late registration is refused.
 register_permission_policy(SenderAccount, SenderAccountPolicy(SenderAccount))
 
-from massmail_plugin.admin import home  # noqa: E402
+# Importing "deleting" registers its hooks.
+from massmail_plugin.admin import deleting, home  # noqa: E402, F401
 from massmail_plugin.admin.group import MassmailGroup  # noqa: E402
 
 # Importing it registers its hooks.

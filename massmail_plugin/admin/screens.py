@@ -20,6 +20,7 @@ from wagtail.admin.views.generic import history, usage
 from wagtail.admin.widgets.button import Button, HeaderButton
 
 from massmail_plugin.admin.access import ScopedObject
+from massmail_plugin.admin.kept import kept_page, why_kept
 
 
 class Listing(generic.IndexView):
@@ -121,9 +122,17 @@ class Edit(ScopedObject, generic.EditView):
 
 
 class Delete(ScopedObject, generic.DeleteView):
-    """Refuses kindly where other rows hold the object."""
+    """Refuses at once, and kindly, where something needs the object or other rows hold it."""
 
     object_permissions = ("delete",)
+
+    def get_usage_url(self) -> None:
+        # Wagtail counts references; we name what uses the object, and know needs that are no references.
+        return None
+
+    def run_before_hook(self) -> HttpResponse | None:
+        kept = why_kept(self.object, self.request.user)
+        return kept_page(self.request, [kept], self.get_success_url()) if kept else None
 
     def form_valid(self, form: Any) -> HttpResponse:
         try:
