@@ -11,26 +11,25 @@ from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from wagtail import hooks
-from wagtail.admin import messages
 from wagtail.models import Page
 
+from massmail_plugin.admin.kept import Kept, kept_page, used_by
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.mailings.models import Campaign
 
 
-def refusals(pages: Iterable[Any]) -> Iterator[str]:
-    """Yield a sentence for each list at or below ``pages`` that a campaign uses."""
+def refusals(pages: Iterable[Any], user: Any) -> Iterator[Kept]:
+    """Yield a refusal for each list at or below ``pages`` that a campaign uses."""
     for page in pages:
         for target_list in TargetListPage.objects.descendant_of(page, inclusive=True):
             uses = Q(target_lists=target_list) | Q(excluded_lists=target_list)
-            names = Campaign.objects.filter(uses).distinct().order_by("name").values_list("name", flat=True)
-            if names:
-                yield _(
-                    "“%(list)s” is kept, because campaigns use it: %(campaigns)s. Take it out of them first."
-                ) % {"list": target_list.title, "campaigns": ", ".join(names)}
+            why = _("“%(name)s” is kept, because campaigns use it:") % {"name": target_list.title}
+            advice = _("Take the list out of them first.")
+            if kept := used_by((why, advice), Campaign.objects.filter(uses).distinct(), user):
+                yield kept
 
 
 @hooks.register("before_delete_page")
@@ -47,7 +46,5 @@ def keep_lists_in_use(
 
 
 def _refuse(request: HttpRequest, pages: list[Any]) -> HttpResponse | None:
-    found = list(refusals(pages))
-    for sentence in found:
-        messages.error(request, sentence)
-    return redirect("massmail_target_lists:index") if found else None
+    kept = list(refusals(pages, request.user))
+    return kept_page(request, kept, reverse("massmail_target_lists:index")) if kept else None
