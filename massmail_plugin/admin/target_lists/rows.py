@@ -39,6 +39,7 @@ class MemberRow:
     url: str
     #: A :class:`Reason`, or empty for who can be mailed.
     reason: str
+    #: More about it: for a duplicate, who gets the mail instead.
     detail: str
 
     def __str__(self) -> str:
@@ -94,16 +95,10 @@ def _row(
         type_label=recipient_type.label,
         url=url_of(record) or "",
         reason=standing.reason(member.recipient_type, member.object_id),
-        detail=_detail(candidate.reason, candidate.detail) if candidate else "",
+        detail=candidate.detail if candidate else "",
     )
 
 
 def _row_without_record(member: TargetListMember, type_label: str, detail: str) -> MemberRow:
     name = _("No. %(id)s") % {"id": member.object_id}
     return MemberRow(member.pk, name, "", type_label, "", Reason.RECORD_GONE, detail)
-
-
-def _detail(reason: str, detail: str) -> str:
-    if reason == Reason.DUPLICATE and detail:
-        return _("The same address as %(name)s") % {"name": detail}
-    return detail

@@ -83,6 +83,12 @@ def test_it_shows_each_member_with_a_word_on_how_it_stands(browser: Client, mixe
     }
 
 
+def test_a_duplicate_names_who_gets_the_mail_instead(browser: Client, mixed: TargetListPage) -> None:
+    (twin,) = browser.get(url_of(mixed, "?recipient_type=crm.lead")).context["table"].data
+
+    assert (twin.name, twin.detail) == ("Twin Ada", "Ada Lovelace")
+
+
 def test_the_figures_add_up_to_the_members(browser: Client, mixed: TargetListPage) -> None:
     context = browser.get(url_of(mixed)).context
     left_out = sum(count for _reason, _label, count in context["reasons"])
