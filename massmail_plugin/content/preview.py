@@ -71,7 +71,7 @@ def _choose(template: EmailTemplate, mode: str, user: Any) -> tuple[Sample | Non
     """Return whom to show the mail as, of those whom ``user`` may see, and what to tell about the choice."""
     if mode.startswith(_AS):
         sample = get_sample(mode.removeprefix(_AS), user)
-        notice = "" if sample else _("There is no such recipient whom you may see.")
+        notice = "" if sample else str(_("There is no such recipient whom you may see."))
     elif query := template.preview_as.strip():
         sample = find_sample(query, user)
         notice = "" if sample else _("Nobody found for “{query}”.").format(query=query)

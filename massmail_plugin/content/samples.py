@@ -46,7 +46,7 @@ def sample_choices() -> list[tuple[str, str]]:
     for recipient_type in recipients.all_types()[:_MAX_TYPES]:
         choices.append((recipient_type.key, recipient_type.label))
         if path := _greeting_field(recipient_type):
-            field = recipient_type.model._meta.get_field(path.split("__")[0]).verbose_name
+            field = path.rpartition("__")[2].replace("_", " ")
             label = _("{label} without {field}").format(label=recipient_type.label, field=field)
             choices.append((f"{recipient_type.key}:{_NAMELESS}", label))
     return choices
