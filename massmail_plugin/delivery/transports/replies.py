@@ -29,8 +29,9 @@ def as_text(code: int, reply: bytes) -> str:
 
 
 def describe(error: Exception) -> str:
-    """Return a fault of the connection as one line for people: the server's words where it has said any."""
+    """Return a fault of the connection as one line for people: the server's words, else the system's."""
     if isinstance(error, smtplib.SMTPResponseException):
         reply = error.smtp_error
         return as_text(error.smtp_code, reply if isinstance(reply, bytes) else str(reply).encode())
-    return f"{type(error).__name__}: {error}"[:1000]
+    words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(words)[:1000]
