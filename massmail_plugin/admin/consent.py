@@ -7,19 +7,14 @@ from typing import Any
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.generic import TemplateView
 from wagtail.admin import messages
-from wagtail.admin.views.generic.base import BaseObjectMixin, WagtailAdminTemplateMixin
-from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 
 from massmail_plugin.admin import names
-from massmail_plugin.admin.access import ScopedObject
 from massmail_plugin.admin.address_page import opt_outs
-from massmail_plugin.admin.screens import signed_in
+from massmail_plugin.admin.screens import Step, signed_in
 from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.consent import How, Scope
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
@@ -35,17 +30,15 @@ class ReasonForm(forms.Form):
     )
 
 
-class ConsentView(
-    PermissionCheckedMixin, ScopedObject, WagtailAdminTemplateMixin, BaseObjectMixin, TemplateView
-):
+class ConsentView(Step):
     """Asks for the reason, then records it."""
 
     template_name = "massmail_plugin/admin/consent.html"
     model = EmailAddress
+    screens = names.ADDRESSES
     permission_required = "change"
     object_permissions = ("change",)
     header_icon = "user"
-    step: Any = ""
     explanation: Any = ""
     done: Any = ""
 
@@ -53,25 +46,10 @@ class ConsentView(
         """Record it."""
         raise NotImplementedError
 
-    def get_page_title(self) -> str:
-        return str(self.step)
-
-    def get_page_subtitle(self) -> str:
-        return str(self.object)
-
-    def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
-        return [
-            *self.breadcrumbs_items,
-            {"url": reverse(f"{names.ADDRESSES}:index"), "label": gettext("Addresses")},
-            {"url": names.own_page(names.ADDRESSES, self.object.pk), "label": str(self.object)},
-            {"url": "", "label": str(self.step)},
-        ]
-
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         kwargs.setdefault("form", ReasonForm())
-        back = names.own_page(names.ADDRESSES, self.object.pk)
         context = super().get_context_data(**kwargs)
-        return {**context, "explanation": self.explanation, "step": self.step, "back_url": back}
+        return {**context, "explanation": self.explanation, "step": self.step, "back_url": self.back_url}
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form = ReasonForm(request.POST)
@@ -81,7 +59,7 @@ class ConsentView(
             How(ConsentEvent.Method.OPERATOR, reason=form.cleaned_data["reason"], actor=signed_in(request))
         )
         messages.success(request, str(self.done))
-        return redirect(names.own_page(names.ADDRESSES, self.object.pk))
+        return redirect(self.back_url)
 
 
 class OptOut(ConsentView):

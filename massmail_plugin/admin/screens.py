@@ -13,12 +13,16 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.views.generic import TemplateView
 from wagtail.admin import messages
 from wagtail.admin.ui.tables import TitleColumn
 from wagtail.admin.views import generic
 from wagtail.admin.views.generic import history, usage
+from wagtail.admin.views.generic.base import BaseObjectMixin, WagtailAdminTemplateMixin
+from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 from wagtail.admin.widgets.button import Button, HeaderButton
 
+from massmail_plugin.admin import names
 from massmail_plugin.admin.access import ScopedObject
 from massmail_plugin.admin.kept import kept_page, why_kept
 
@@ -91,6 +95,34 @@ class OwnPage(ScopedObject, generic.InspectView):
             url = reverse(self.history_url_name, args=(quote(self.object.pk),))
             buttons.append(Button(_("History"), url=url, icon_name="history", priority=90))
         return buttons
+
+
+class Step(PermissionCheckedMixin, ScopedObject, WagtailAdminTemplateMixin, BaseObjectMixin, TemplateView):
+    """A page about one object, one step away from the object's own page."""
+
+    #: Namespace of the object's screens.
+    screens: str = ""
+    #: What the page does, for the title and the breadcrumbs.
+    step: Any = ""
+
+    @property
+    def back_url(self) -> str:
+        return names.own_page(self.screens, self.object.pk)
+
+    def get_page_title(self) -> str:
+        return str(self.step)
+
+    def get_page_subtitle(self) -> str:
+        return str(self.object)
+
+    def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
+        plural = capfirst(str(self.model._meta.verbose_name_plural))
+        return [
+            *self.breadcrumbs_items,
+            {"url": reverse(f"{self.screens}:index"), "label": plural},
+            {"url": self.back_url, "label": str(self.object)},
+            {"url": "", "label": str(self.step)},
+        ]
 
 
 class Create(generic.CreateView):
