@@ -33,6 +33,8 @@ console = Console(highlight=False)
 
 
 def main() -> int:
+    # A shell that starts it in the background has SIGINT ignored, and hands that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGHUP, _leave)
     _choose_ports()
