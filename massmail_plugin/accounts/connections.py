@@ -9,14 +9,17 @@ import django
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.accounts.redacting import without_secrets
 
 
 class BadBackend(Exception):
     """The backend of an account cannot be built; ``str()`` says why, for people."""
 
 
+@sensitive_variables()
 def build_backend(account: SenderAccount) -> BaseEmailBackend:
     """Return an unopened backend for an account of kind "backend". Raises :class:`BadBackend`.
 
@@ -33,10 +36,24 @@ def build_backend(account: SenderAccount) -> BaseEmailBackend:
     if django.VERSION >= (6, 1):
         options.setdefault("alias", f"massmail-{account.pk}")
     try:
-        return backend_class(**options)
+        return _without_repetitions(backend_class(**options))
     except Exception as error:
         # Whatever a provider's constructor dislikes (a missing key, an unknown option) is for the owner to read.
-        raise BadBackend(f"{type(error).__name__}: {error}") from error
+        message = without_secrets(account, f"{type(error).__name__}: {error}")
+        raise BadBackend(message) from error
+
+
+def _without_repetitions(backend: BaseEmailBackend) -> BaseEmailBackend:
+    """Let Amazon SES be called once per mail.
+
+    boto3 calls up to three times when an answer does not come in time, although the mail may have been taken each
+    time: the same person would get it three times.
+    """
+    parameters = getattr(backend, "client_params", None)
+    config: Any = parameters.get("config") if isinstance(parameters, dict) else None
+    if isinstance(parameters, dict) and hasattr(config, "merge"):
+        parameters["config"] = config.merge(type(config)(retries={"total_max_attempts": 1}))
+    return backend
 
 
 def read_options(text: str) -> dict[str, Any]:

@@ -7,12 +7,14 @@ import logging
 from django.utils import timezone
 
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.accounts.redacting import without_secrets
 
 logger = logging.getLogger("massmail_plugin.accounts")
 
 
 def stop(account: SenderAccount, message: str) -> bool:
     """Stop the account with a message for its owner. Returns whether it was still running."""
+    message = without_secrets(account, message)
     stopped = SenderAccount.objects.filter(pk=account.pk, state=SenderAccount.State.READY).update(
         state=SenderAccount.State.FAULTY, last_fault=message[:2000], last_fault_at=timezone.now()
     )
@@ -23,6 +25,7 @@ def stop(account: SenderAccount, message: str) -> bool:
 
 def note(account: SenderAccount, message: str) -> None:
     """Remember a passing fault (server busy, no connection) without stopping the account."""
+    message = without_secrets(account, message)
     SenderAccount.objects.filter(pk=account.pk).update(
         last_fault=message[:2000], last_fault_at=timezone.now()
     )

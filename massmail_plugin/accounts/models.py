@@ -8,11 +8,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from massmail_plugin.accounts.limits import SendingLimits
 from massmail_plugin.accounts.secrets import SecretField
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
 
 
-class SenderAccount(models.Model):
+class SenderAccount(SendingLimits):
     """An owner's way out: an SMTP server, or any Django or Anymail e-mail backend."""
 
     class Kind(models.TextChoices):
@@ -72,6 +73,15 @@ class SenderAccount(models.Model):
     )
     #: A JSON object of keyword arguments (API keys...) for the backend, encrypted as a whole.
     backend_options = SecretField(_("backend options"))
+
+    connections = models.PositiveSmallIntegerField(
+        _("connections"),
+        default=4,
+        validators=[MinValueValidator(1), MaxValueValidator(50)],
+        help_text=_(
+            "How many mails may be on their way at a time. More make slow servers faster; many servers allow 5 to 20."
+        ),
+    )
 
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.READY)
     last_fault = models.TextField(_("last fault"), blank=True)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.db import models
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 
 from massmail_plugin import conf
 
@@ -38,6 +39,7 @@ class Secret:
         self._cipher = cipher
 
     @classmethod
+    @sensitive_variables()
     def of(cls, plain: str) -> Secret:
         """Encrypt ``plain``; the empty text stays empty."""
         return cls(_fernet().encrypt(plain.encode()).decode() if plain else "")
@@ -46,6 +48,7 @@ class Secret:
     def cipher(self) -> str:
         return self._cipher
 
+    @sensitive_variables()
     def reveal(self) -> str:
         """Return the plain text. Raises :class:`SecretUnreadable`."""
         if not self._cipher:
