@@ -11,8 +11,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from massmail_plugin.content import language
 from massmail_plugin.content.headers import clean_header
+from massmail_plugin.content.language import LiquidError
+from massmail_plugin.content.parts import Filled, Part
 
 #: Characters of a link whose clicks can be counted; a longer one is left as it is.
 LINK_LIMIT = 2000
@@ -50,11 +51,20 @@ class CompiledContent:
 
 @dataclass(frozen=True, slots=True)
 class RenderedMail:
-    """One person's mail. The subject is one clean header line."""
+    """One person's mail."""
 
+    #: One clean header line.
     subject: str
-    html: str
-    text: str
+    html_part: Filled
+    text_part: Filled
+
+    @property
+    def html(self) -> str:
+        return str(self.html_part)
+
+    @property
+    def text(self) -> str:
+        return str(self.text_part)
 
 
 class RenderFailed(Exception):
@@ -70,9 +80,9 @@ class Renderer:
     """
 
     def __init__(self, content: CompiledContent) -> None:
-        self._subject = language.Part(content.subject, escape=False)
-        self._html = language.Part(content.html, escape=True)
-        self._text = language.Part(content.text, escape=False)
+        self._subject = Part(content.subject, escape=False)
+        self._html = Part(content.html, escape=True)
+        self._text = Part(content.text, escape=False)
 
     def render(self, variables: Mapping[str, Any]) -> RenderedMail:
         """Return the mail for one recipient. Raises :class:`RenderFailed`."""
@@ -82,23 +92,31 @@ class Renderer:
         context = self._html.context(values)
         try:
             return RenderedMail(
-                subject=clean_header(self._subject.render(context)),
-                html=self._html.render(context),
-                text=self._text.render(context),
+                subject=clean_header(str(self._subject.fill(context))),
+                html_part=self._html.fill(context),
+                text_part=self._text.fill(context),
             )
-        except (language.LiquidError, ValueError, TypeError, ArithmeticError) as error:
+        except (LiquidError, ValueError, TypeError, ArithmeticError) as error:
             raise RenderFailed(str(error)) from error
 
 
 def _clean(value: Any) -> Any:
     """Make a host's value fit for a mail: plain text of bounded length, local times, None for a blank text."""
+    if value is None:
+        return value
+    if type(value) is str:
+        return _clean_text(value)
     if isinstance(value, Mapping):
         return {str(key): _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(item) for item in value[:100]]
     if isinstance(value, dt.datetime):
         return timezone.localtime(value) if timezone.is_aware(value) else value
-    if value is None or isinstance(value, bool | int | float | dt.date):
+    if isinstance(value, bool | int | float | dt.date):
         return value
-    text = _NOT_FOR_MAIL.sub(" ", str(value)[:VALUE_LIMIT])
+    return _clean_text(str(value))
+
+
+def _clean_text(value: str) -> str | None:
+    text = _NOT_FOR_MAIL.sub(" ", value[:VALUE_LIMIT])
     return text if text.strip() else None

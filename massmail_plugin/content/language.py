@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -19,15 +19,14 @@ from liquid.builtin.expressions import Filter, FilteredExpression, Path
 from liquid.builtin.expressions.primitive import Blank, Empty, Nil, RangeLiteral, StringLiteral
 from liquid.builtin.tags import case_tag, comment_tag, if_tag, inline_comment_tag, unless_tag
 from liquid.context import RenderContext
-from liquid.exceptions import LiquidError, LiquidSyntaxError, OutputStreamLimitError
+from liquid.exceptions import LiquidError, LiquidSyntaxError
 from liquid.expression import Expression
-from liquid.output import LimitedStringIO
 from liquid.stringify import to_liquid_string
 from liquid.token import Token
 
 from massmail_plugin.content import merge_filters
 
-__all__ = ["FILTER_NAMES", "TAG_NAMES", "LiquidError", "Part", "Uses", "Variable", "inspect", "parse"]
+__all__ = ["FILTER_NAMES", "TAG_NAMES", "LiquidError", "Uses", "Variable", "inspect", "parse"]
 
 #: Characters between the braces of one placeholder at most.
 PLACEHOLDER_LIMIT = 2000
@@ -69,7 +68,8 @@ class _EscapedOutputNode(output.OutputNode):
     """Escapes when writing, whatever the value is: even a host's SafeString is only text here."""
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        return buffer.write(_as_text(self, context))
+        text = to_liquid_string(self.expression.evaluate(context), autoescape=False)
+        return buffer.write(html.escape(text))
 
 
 class _EscapedOutput(output.Output):
@@ -163,47 +163,6 @@ def _compare_with_nothing(expression: Expression) -> None:
         )
         if is_nothing and not isinstance(expression, FilteredExpression):
             setattr(expression, side, Nil(expression.token))
-
-
-class Part:
-    """One source, parsed once, rendered for many people. Raises :class:`LiquidError` for a broken source."""
-
-    def __init__(self, source: str, *, escape: bool) -> None:
-        self.template = parse(source, escape=escape)
-        self._pieces = [_piece(node) for node in self.template.nodes]
-
-    def context(self, variables: Mapping[str, Any]) -> RenderContext:
-        """Return the context of one person; parts may share it."""
-        return RenderContext(self.template, globals=variables)
-
-    def render(self, context: RenderContext) -> str:
-        """Return the text for one person. Raises :class:`LiquidError`."""
-        # Faster than the library's own way, which encodes every literal each time to count its bytes.
-        written, room = [], OUTPUT_LIMIT
-        for piece in self._pieces:
-            text = piece if isinstance(piece, str) else _rendered(piece, context)
-            room -= len(text)
-            if room < 0:
-                raise OutputStreamLimitError("the mail is too long", token=None)
-            written.append(text)
-        return "".join(written)
-
-
-def _piece(node: Node) -> str | Node:
-    return node.text if isinstance(node, content.ContentNode) else node
-
-
-def _rendered(node: Node, context: RenderContext) -> str:
-    if isinstance(node, output.OutputNode):
-        return _as_text(node, context)
-    buffer = LimitedStringIO(limit=OUTPUT_LIMIT)
-    node.render(context, buffer)
-    return buffer.getvalue()
-
-
-def _as_text(node: output.OutputNode, context: RenderContext) -> str:
-    text = to_liquid_string(node.expression.evaluate(context), autoescape=False)
-    return html.escape(text) if isinstance(node, _EscapedOutputNode) else text
 
 
 def inspect(template: BoundTemplate) -> Uses:
