@@ -12,13 +12,15 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
 
-from massmail_plugin import conf, recipients
+from massmail_plugin import cluster_checks, conf, recipients
 
 
 def register_checks() -> None:
     """Register every check; called once from ``AppConfig.ready``."""
     for check in (check_settings, check_apps, check_urls, check_recipient_types, check_webhooks):
         register(check, "massmail")
+    register(cluster_checks.check_cluster, "massmail")
+    register(cluster_checks.check_cluster_in_production, "massmail", deploy=True)
     # Asks the database, so that it only runs when that is wanted: in "migrate" and "check --database".
     register(check_account_webhooks, checks.Tags.database)
 
@@ -28,7 +30,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     chosen = getattr(settings, "MASSMAIL", {})
     unknown = sorted(set(chosen) - set(conf.DEFAULTS))
     wrong = [key for key in conf.DEFAULTS if key in chosen and not _is_of_its_kind(key, chosen[key])]
-    return [*_unknown_keys(unknown), *_wrong_values(wrong), *([] if wrong else _short_lease())]
+    return [*_unknown_keys(unknown), *_wrong_values(wrong), *([] if wrong else [*_runner(), *_short_lease()])]
 
 
 def _is_of_its_kind(key: str, value: Any) -> bool:
@@ -44,6 +46,18 @@ def _wrong_values(keys: list[str]) -> list[CheckMessage]:
             id="massmail_plugin.E006",
         )
         for key in keys
+    ]
+
+
+def _runner() -> list[CheckMessage]:
+    if conf.get("RUNNER") in conf.RUNNERS:
+        return []
+    return [
+        Error(
+            f'MASSMAIL["RUNNER"] = {conf.get("RUNNER")!r} is not known.',
+            hint=f"Choose one of {', '.join(conf.RUNNERS)}.",
+            id="massmail_plugin.E008",
+        )
     ]
 
 
@@ -70,7 +84,9 @@ def _unknown_keys(unknown: list[str]) -> list[CheckMessage]:
 
 def check_apps(**kwargs: Any) -> list[CheckMessage]:
     """The apps that we build on are installed."""
-    needed = ("django_q", "anymail", "wagtail.contrib.settings")
+    needed = ["anymail", "wagtail.contrib.settings"]
+    if conf.get("RUNNER") != "worker":
+        needed.append("django_q")
     return [
         Error(
             f"massmail_plugin needs {app!r}.",
@@ -110,7 +126,7 @@ def check_recipient_types(**kwargs: Any) -> list[CheckMessage]:
 def _check_type(recipient_type: recipients.RecipientType) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     name = type(recipient_type).__name__
-    for attribute in ("email", "owner", "department", "vip", "language", "time_zone"):
+    for attribute in ("email", "owner", "department", "language", "time_zone"):
         path = getattr(recipient_type, attribute)
         if (path or attribute == "email") and not recipient_type.is_field(path):
             found.append(
@@ -124,13 +140,13 @@ def _check_type(recipient_type: recipients.RecipientType) -> list[CheckMessage]:
         message = f"{name}.merge_fields is one text, and should be a list of texts."
         hint = f"Write [{recipient_type.merge_fields!r}]."
         return [*found, Error(message, hint=hint, id="massmail_plugin.E007")]
-    for path in filter(None, [recipient_type.name, *recipient_type.merge_fields]):
+    for path in filter(None, [recipient_type.name, recipient_type.vip, *recipient_type.merge_fields]):
         first = path.split("__")[0]
         if not recipient_type.is_field(path) and not hasattr(recipient_type.model, first):
             found.append(
                 Error(
                     f"{name}: {recipient_type.model.__name__} has no field or property {path!r}.",
-                    hint="Correct `name` or `merge_fields`.",
+                    hint="Correct `name`, `vip` or `merge_fields`.",
                     id="massmail_plugin.E005",
                 )
             )

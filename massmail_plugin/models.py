@@ -3,9 +3,10 @@
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
 from massmail_plugin.content.models import EmailTemplate
+from massmail_plugin.delivery.models import Epoch, Heartbeat, Nudge, OwnerNotice
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing, Run, TrackedLink, TrackingUrl
-from massmail_plugin.preferences import MailPreferences
+from massmail_plugin.preferences import DomainLimit, Holiday, MailPreferences
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOptOut
 
 __all__ = [
@@ -13,11 +14,17 @@ __all__ = [
     "ConsentEvent",
     "Delivery",
     "DeliveryEvent",
+    "DomainLimit",
     "EmailAddress",
     "EmailTemplate",
+    "Epoch",
+    "Heartbeat",
+    "Holiday",
     "ListOptOut",
     "MailPreferences",
     "Mailing",
+    "Nudge",
+    "OwnerNotice",
     "Run",
     "SenderAccount",
     "TargetListIndexPage",

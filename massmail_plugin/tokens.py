@@ -11,13 +11,20 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 from massmail_plugin import conf
 
 _MAC_BYTES = 10
 _NUMBER_BYTES = 8
 _MAX_TOKEN_LENGTH = 120
+#: HMAC's block for SHA-256, and what its key is mixed with (RFC 2104 2).
+_BLOCK = 64
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class Purpose(StrEnum):
@@ -35,12 +42,27 @@ class BadToken(ValueError):
 
 def make(purpose: Purpose, *numbers: int) -> str:
     """Return a URL-safe token that carries ``numbers`` (each 0 <= n < 2**63) for ``purpose``."""
-    payload = b"".join(_encode(number) for number in numbers)
-    return (
-        base64.urlsafe_b64encode(_mac(conf.secret_keys()[0], purpose, payload) + payload)
-        .rstrip(b"=")
-        .decode()
-    )
+    return Signer(purpose).make(*numbers)
+
+
+class Signer:
+    """Makes many tokens for one purpose: what their signatures have in common is worked out once."""
+
+    def __init__(self, purpose: Purpose) -> None:
+        self._begun = _begin(conf.secret_keys()[0], purpose)
+
+    def make(self, *numbers: int) -> str:
+        """Return a token as :func:`make` does."""
+        return self._token(b"".join([_encode(number) for number in numbers]))
+
+    def make_each(self, number: int, others: Iterable[int]) -> list[str]:
+        """Return the tokens of (``number``, ``other``) for each of ``others``."""
+        beginning = _encode(number)
+        return [self._token(beginning + _encode(other)) for other in others]
+
+    def _token(self, payload: bytes) -> str:
+        signed = binascii.b2a_base64(_finish(self._begun, payload) + payload, newline=False)
+        return signed.translate(_URL_SAFE).rstrip(b"=").decode("ascii")
 
 
 def read(purpose: Purpose, token: str, *, count: int) -> tuple[int, ...]:
@@ -54,7 +76,7 @@ def read(purpose: Purpose, token: str, *, count: int) -> tuple[int, ...]:
         raise BadToken from error
     mac, payload = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
     # Every key is tried, without leaving early, so that timing says nothing about which one matched.
-    valid = [hmac.compare_digest(mac, _mac(key, purpose, payload)) for key in conf.secret_keys()]
+    valid = [hmac.compare_digest(mac, _finish(_begin(key, purpose), payload)) for key in conf.secret_keys()]
     if not any(valid):
         raise BadToken
     numbers = _decode(payload)
@@ -63,11 +85,31 @@ def read(purpose: Purpose, token: str, *, count: int) -> tuple[int, ...]:
     return numbers
 
 
-def _mac(key: str, purpose: Purpose, payload: bytes) -> bytes:
-    message = b"massmail_plugin.tokens\0" + purpose.value.encode() + b"\0" + payload
-    return hmac.new(key.encode(), message, hashlib.sha256).digest()[:_MAC_BYTES]
+_Begun = tuple["hashlib._Hash", "hashlib._Hash"]
 
 
+def _begin(key: str, purpose: Purpose) -> _Begun:
+    """Return HMAC-SHA256's two hashes after the key and the purpose: RFC 2104 4 has them kept for the next message.
+
+    ``hmac.HMAC.copy`` does the same in twice the time, and a mail has a dozen links.
+    """
+    secret = key.encode()
+    if len(secret) > _BLOCK:
+        secret = hashlib.sha256(secret).digest()
+    secret = secret.ljust(_BLOCK, b"\0")
+    inner = hashlib.sha256(secret.translate(_INNER))
+    inner.update(b"massmail_plugin.tokens\0" + purpose.value.encode() + b"\0")
+    return inner, hashlib.sha256(secret.translate(_OUTER))
+
+
+def _finish(begun: _Begun, payload: bytes) -> bytes:
+    inner, outer = begun[0].copy(), begun[1].copy()
+    inner.update(payload)
+    outer.update(inner.digest())
+    return outer.digest()[:_MAC_BYTES]
+
+
+@lru_cache(maxsize=1000)
 def _encode(number: int) -> bytes:
     """One length byte and the number, big-endian: short tokens for small numbers, no ambiguity."""
     size = (number.bit_length() + 7) // 8

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.accounts.redacting import without_secrets
 from massmail_plugin.delivery.transports import transport_for
 from massmail_plugin.delivery.transports.base import CannotOpen
 
@@ -25,7 +26,7 @@ def check_connection(account: SenderAccount) -> ConnectionResult:
         with transport_for(account) as transport:
             transport.open()
     except CannotOpen as error:
-        return ConnectionResult(False, error.outcome.reply)
+        return ConnectionResult(False, without_secrets(account, error.outcome.reply))
     if account.pk and faults.mend(account):
         return ConnectionResult(True, _("It works. The account is ready again."))
     return ConnectionResult(True, _("It works: connected and logged in."))

@@ -1,146 +1,286 @@
-"""Claims, the fence and outcomes: every write to the ledger while mails are being sent.
+"""The fence and outcomes: every write to the ledger after a claim, while mails are being sent.
 
-Each is one conditional UPDATE in a transaction of its own. Safety never depends on a clock: leases only
-decide when somebody else may try.
+For many mails at once, so that they share a commit; one mail is the list of one. Each write is a conditional UPDATE:
+claim tokens are drawn for one claim and nobody else's, so that a mail which the sweeper or another worker has by now
+is left alone. Safety never depends on a clock: leases only decide when somebody else may try.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable
-from datetime import timedelta
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    CharField,
+    DateTimeField,
+    Exists,
+    F,
+    OuterRef,
+    QuerySet,
+    When,
+)
 from django.utils import timezone
 
 from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.content.headers import clean_header
+from massmail_plugin.delivery import clock
+from massmail_plugin.delivery.deadlocks import again_after_deadlock
+from massmail_plugin.mailings import doubt
 from massmail_plugin.mailings.models import Delivery, Run
+from massmail_plugin.mailings.statements import Move, Slot, numbered, slots
 from massmail_plugin.mailings.states import RUNNING, DeliveryState, move
 from massmail_plugin.recipients.models import EmailAddress, ListOptOut
 
+logger = logging.getLogger("massmail_plugin.delivery")
 
-def accounts_of(run: Run) -> QuerySet[SenderAccount]:
-    """Return the accounts that are ready to send the mails of ``run``."""
-    owner_id = run.mailing.owner_id if run.own_accounts else None
-    ready = SenderAccount.objects.filter(state=SenderAccount.State.READY, owner_id=owner_id)
-    # The owner was deleted, and the accounts with them: what is everybody's is not the owner's own.
-    return ready.none() if run.own_accounts and owner_id is None else ready
+#: Mails whose acceptance one statement writes.
+_SIZES = (1, 4, 16, 64)
 
 
-def runs_through(account: SenderAccount) -> QuerySet[Run]:
-    """Return the running runs whose mails may leave through ``account``: see ``Run.own_accounts``."""
-    running = Run.objects.filter(finished_at=None, mailing__state__in=RUNNING)
-    if account.owner_id is None:
-        return running.filter(own_accounts=False)
-    return running.filter(own_accounts=True, mailing__owner_id=account.owner_id)
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What becomes of one mail that a worker has claimed."""
+
+    delivery: int
+    claim_token: str
+    state: DeliveryState
+    #: The server's answer, or why not; one clean line of up to 1000 characters.
+    detail: str = ""
+    #: With "skipped".
+    reason: str = ""
+    provider_id: str = ""
+    #: With "deferred": seconds until the next attempt.
+    wait: float = 0
+    #: When it became known.
+    at: datetime = field(default_factory=timezone.now)
+    #: Whether the mail had been committed to be sent: if this got lost, it would be in doubt.
+    past_fence: bool = False
 
 
-def due(account: SenderAccount) -> QuerySet[Delivery]:
-    """Return the deliveries that ``account`` could send now."""
-    waiting = Q(state=DeliveryState.QUEUED) | Q(
-        state=DeliveryState.DEFERRED, next_attempt_at__lte=timezone.now()
-    )
-    return Delivery.objects.filter(waiting, run__in=runs_through(account))
+def commit_to_send(deliveries: Collection[Delivery]) -> set[int]:
+    """The fence: record the intent to send, as far as everything still allows it. Returns those that may be sent.
 
-
-def claim(account: SenderAccount, limit: int) -> list[Delivery]:
-    """Take up to ``limit`` due deliveries for this worker alone, for LEASE_SECONDS."""
-    token = uuid.uuid4().hex
-    with transaction.atomic():
-        candidates = due(account).order_by("pk")
-        if connection.features.has_select_for_update_skip_locked:
-            candidates = candidates.select_for_update(skip_locked=True, of=("self",))
-        ids = [pk for (pk,) in candidates.values_list("pk")[:limit]]
-        move(
-            Delivery.objects.filter(pk__in=ids),
-            DeliveryState.CLAIMED,
-            claim_token=token,
-            lease_until=timezone.now() + timedelta(seconds=conf.get("LEASE_SECONDS")),
-            attempts=F("attempts") + 1,
-            account=account,
-        )
-    claimed = Delivery.objects.filter(claim_token=token, state=DeliveryState.CLAIMED)
-    return list(claimed.select_related("run__mailing__campaign", "address").order_by("pk"))
-
-
-def commit_to_send(delivery: Delivery) -> bool:
-    """The fence: record the intent to send, if everything still allows it. False: it must not be sent.
-
-    Still this worker's, lease alive, mailing running, account ready, and nobody has said no in the meantime.
-    The Message-ID that the mail leaves with is written down with the intent, so that a mail in doubt can be
-    looked for.
+    Still this worker's, lease alive, mailing running, account ready, and nobody has said no in the meantime. Nobody
+    passes twice: what has passed is marked in ``deliveries`` too.
     """
+    _refuse_open_transaction()
+    asked = [delivery for delivery in deliveries if delivery.state == DeliveryState.CLAIMED]
+    # By claim, so that a number counts only together with its own token: a worker that has slept past its lease may
+    # have claimed the same mail again.
+    claims: dict[tuple[int, str], list[Delivery]] = defaultdict(list)
+    for delivery in asked:
+        claims[delivery.run_id, delivery.claim_token].append(delivery)
+    allowed = set[int]()
+    for claim in claims.values():
+        allowed |= _pass(claim)
+    return allowed
+
+
+def _refuse_open_transaction() -> None:
+    """Each statement of the fence has to be a commit of its own: a transaction around it would void it."""
+    if connection.in_atomic_block or not connection.get_autocommit():
+        raise RuntimeError("Mails cannot be sent inside a transaction: the fence would not be committed.")
+
+
+def _pass(claim: list[Delivery]) -> set[int]:
+    """Move those to "handing" that may be sent, in one statement. They are of one run and one claim."""
+    run, token = claim[0].run, claim[0].claim_token
+    scopes = list(run.list_scopes)
+    allowed = {delivery.pk for delivery in claim}
+    lease_seconds = conf.get("LEASE_SECONDS")
+    fence = _fence(len(claim), len(scopes), lease_seconds)
+    now = timezone.now()
+    times = {"now": now, "later": now + timedelta(seconds=lease_seconds)}
+    values = {**times, **numbered("pk", allowed), **numbered("scope", scopes)}
+    moved = again_after_deadlock(lambda: fence.run(token=token, **values))
+    if moved < len(claim):
+        # Also right if an earlier try was committed and only its answer got lost.
+        handing = Delivery.objects.filter(pk__in=allowed, claim_token=token, state=DeliveryState.HANDING)
+        allowed = set(handing.values_list("pk", flat=True))
+    for delivery in claim:
+        if delivery.pk in allowed:
+            delivery.state = DeliveryState.HANDING
+    return allowed
+
+
+@lru_cache(maxsize=256)
+def _fence(mails: int, scopes: int, lease_seconds: float) -> Move:
+    """Return the fence for so many mails of a run that goes to so many lists."""
     opted_out = ListOptOut.objects.filter(
-        address=OuterRef("address"), scope__in=list(delivery.run.list_scopes)
+        address=OuterRef("address"), scope__in=slots("scope", scopes, CharField())
     )
     mailable = EmailAddress.objects.filter(
         pk=OuterRef("address"), invalid_since=None, opted_out_since=None, complained_since=None
     )
-    allowed = _mine(delivery).filter(
+    allowed = Delivery.objects.filter(
         ~Exists(opted_out),
         Exists(mailable),
         Exists(Run.objects.filter(pk=OuterRef("run"), mailing__state__in=RUNNING)),
         Exists(SenderAccount.objects.filter(pk=OuterRef("account"), state=SenderAccount.State.READY)),
-        lease_until__gt=timezone.now(),
+        pk__in=slots("pk", mails, BigIntegerField()),  # type: ignore[misc]
+        claim_token=Slot("token", CharField()),
+        lease_until__gt=clock.Now(),
     )
-    with transaction.atomic(durable=True):
-        return bool(move(allowed, DeliveryState.HANDING, message_id=delivery.message_id))
-
-
-def settle(delivery: Delivery, state: DeliveryState, *, detail: str = "", provider_id: str = "") -> bool:
-    """Write the end of this worker's attempt. False: the sweeper or another worker has the mail by now."""
-    now = timezone.now()
-    fields: dict[str, Any] = {"handed_at": now} if state == DeliveryState.ACCEPTED else {}
-    if provider_id:
-        fields["provider_id"] = provider_id
-    return bool(move(_mine(delivery), state, detail=clean_header(detail, 1000), lease_until=None, **fields))
-
-
-def defer(delivery: Delivery, *, detail: str, seconds: float) -> bool:
-    """Give the mail back, to be tried again in ``seconds``; the attempt is used."""
-    later = timezone.now() + timedelta(seconds=seconds)
-    return bool(
-        move(
-            _mine(delivery),
-            DeliveryState.DEFERRED,
-            detail=clean_header(detail, 1000),
-            lease_until=None,
-            next_attempt_at=later,
-        )
+    return Move(
+        allowed,
+        DeliveryState.HANDING,
+        paced_at=clock.Now(),
+        # Begins anew: it may have been cut short by the end of the working hours, and the answer may take long.
+        lease_until=clock.later(lease_seconds),
+        handed_at=None,
     )
 
 
-def skip(delivery: Delivery, reason: str) -> bool:
-    """Leave the recipient out, with the reason."""
-    return bool(move(_mine(delivery), DeliveryState.SKIPPED, reason=reason, lease_until=None))
+def write(entries: Iterable[Entry]) -> int:
+    """Write what has become of mails, in one transaction. Returns how many were still this worker's."""
+    entries = list(entries)
+    moved = _write_all(entries)
+    if moved < len(entries) and _pass_again(entries):
+        moved += _write_all(entries)
+    return moved
 
 
-def give_back(deliveries: Iterable[Delivery]) -> int:
+def _write_all(entries: list[Entry]) -> int:
+    accepted: dict[str, list[Entry]] = defaultdict(list)
+    others: list[Entry] = []
+    for entry in entries:
+        if entry.state == DeliveryState.ACCEPTED and not entry.provider_id:
+            accepted[entry.claim_token].append(entry)
+        else:
+            others.append(entry)
+    return again_after_deadlock(lambda: _write(accepted, others))
+
+
+def _write(accepted: dict[str, list[Entry]], others: list[Entry]) -> int:
+    moved = 0
+    with transaction.atomic():
+        now = clock.now()
+        for token, claim in accepted.items():
+            for start in range(0, len(claim), _SIZES[-1]):
+                moved += _accept(token, claim[start : start + _SIZES[-1]])
+        for entry in others:
+            mine = Delivery.objects.filter(pk=entry.delivery, claim_token=entry.claim_token)
+            if entry.state == DeliveryState.IN_DOUBT:
+                moved += doubt.call_in_doubt(mine, entry.detail, now=now)
+            else:
+                moved += move(mine, entry.state, lease_until=None, **_fields(entry, now))
+    return moved
+
+
+def _pass_again(entries: list[Entry]) -> int:
+    """Mark mails as handed over whose fence the database has forgotten. Returns how many there were.
+
+    A standby that takes over may lack the last commits: what its worker knows must not be lost with them, or the mail
+    would be sent a second time.
+    """
+    left: dict[str, list[int]] = defaultdict(list)
+    for entry in entries:
+        if entry.past_fence:
+            left[entry.claim_token].append(entry.delivery)
+    again = 0
+    for token, numbers in left.items():
+        forgotten = Delivery.objects.filter(pk__in=numbers, claim_token=token, state=DeliveryState.CLAIMED)
+        again += move(forgotten, DeliveryState.HANDING, paced_at=clock.now(), handed_at=None)
+    if again:
+        logger.error("The database has forgotten that %s mails were being handed over", again)
+    return again
+
+
+def _accept(token: str, entries: list[Entry]) -> int:
+    # The last one fills up what is left of the statement: there are only a few sizes, which Django puts together once.
+    size = next(size for size in _SIZES if size >= len(entries))
+    entries = entries + entries[-1:] * (size - len(entries))
+    return _acceptance(size).run(
+        token=token,
+        **numbered("pk", [entry.delivery for entry in entries]),
+        **numbered("detail", [entry.detail for entry in entries]),
+        **numbered("at", [entry.at for entry in entries]),
+    )
+
+
+@lru_cache(maxsize=len(_SIZES))
+def _acceptance(mails: int) -> Move:
+    """Return what is written of nearly every mail, for so many of one claim in one statement."""
+    numbers = slots("pk", mails, BigIntegerField())
+    details, times = slots("detail", mails, CharField()), slots("at", mails, DateTimeField())
+    mine = Delivery.objects.filter(pk__in=numbers, claim_token=Slot("token", CharField()))  # type: ignore[misc]
+    return Move(
+        mine,
+        DeliveryState.ACCEPTED,
+        lease_until=None,
+        detail=Case(
+            *[When(pk=pk, then=detail) for pk, detail in zip(numbers, details, strict=True)],
+            default=F("detail"),
+        ),
+        handed_at=Case(
+            *[When(pk=pk, then=at) for pk, at in zip(numbers, times, strict=True)], default=F("handed_at")
+        ),
+    )
+
+
+#: What has passed the fence counts against the account's limits from then on; anything else was never sent.
+_MARK = Case(
+    When(state__in=(DeliveryState.HANDING, DeliveryState.IN_DOUBT), then=F("paced_at")), default=None
+)
+
+
+def _fields(entry: Entry, now: datetime) -> dict[str, Any]:
+    """Return what changes besides the state."""
+    match entry.state:
+        case DeliveryState.ACCEPTED:
+            provider_id = {"provider_id": entry.provider_id} if entry.provider_id else {}
+            return {"detail": entry.detail, "handed_at": entry.at, **provider_id}
+        case DeliveryState.FAILED:
+            return {"detail": entry.detail, "handed_at": None, "paced_at": _MARK}
+        case DeliveryState.DEFERRED:
+            later = now + timedelta(seconds=entry.wait)
+            return {"detail": entry.detail, "handed_at": None, "paced_at": _MARK, "next_attempt_at": later}
+        case DeliveryState.SKIPPED:
+            return {"reason": entry.reason, "paced_at": None}
+        case DeliveryState.QUEUED:
+            return {**_UNTOUCHED, "handed_at": None, "paced_at": _MARK}
+        case _:
+            return {"paced_at": _MARK}
+
+
+def give_back(deliveries: Collection[Delivery]) -> int:
     """Queue mails again that were claimed and not tried; the attempt is not used.
 
     Only while they stand at "claimed": one that has passed the fence may be on its way.
     """
-    deliveries = list(deliveries)
-    mine = Delivery.objects.filter(
-        pk__in=[delivery.pk for delivery in deliveries],
-        claim_token__in={delivery.claim_token for delivery in deliveries},
-        state=DeliveryState.CLAIMED,
-    )
-    return move(mine, DeliveryState.QUEUED, **_UNTOUCHED)
+    untried = _mine(deliveries).filter(state=DeliveryState.CLAIMED)
+    return move(untried, DeliveryState.QUEUED, **_UNTOUCHED, lease_until=None, paced_at=None)
 
 
-def take_back(delivery: Delivery) -> bool:
-    """Queue a mail again that was tried and is known not to have been sent; the attempt is not used."""
-    return bool(move(_mine(delivery), DeliveryState.QUEUED, **_UNTOUCHED))
+def renew(deliveries: Collection[Delivery], closes_at: datetime | None) -> int:
+    """Let the leases of these mails begin anew: their worker is alive. Returns how many there were.
+
+    ``closes_at``: when the account's working hours end, if they do; no mail passes the fence afterwards.
+    """
+    until = clock.now() + timedelta(seconds=conf.get("LEASE_SECONDS"))
+    # Past the fence it is only a sign of life.
+    renewed = _mine(deliveries).filter(state=DeliveryState.HANDING).update(lease_until=until)
+    if closes_at is not None:
+        until = min(until, closes_at)
+    # Counts against the account's limits for as long as it may yet be sent.
+    claimed = _mine(deliveries).filter(state=DeliveryState.CLAIMED, lease_until__lt=until)
+    return renewed + claimed.update(lease_until=until, paced_at=until)
 
 
 #: Fields of a delivery that is queued again as if nobody had claimed it.
-_UNTOUCHED = {"attempts": F("attempts") - 1, "lease_until": None, "claim_token": ""}
+_UNTOUCHED: dict[str, Any] = {"attempts": F("attempts") - 1, "claim_token": ""}
 
 
-def _mine(delivery: Delivery) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(pk=delivery.pk, claim_token=delivery.claim_token)
+def _mine(deliveries: Collection[Delivery]) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(
+        pk__in=[delivery.pk for delivery in deliveries],
+        claim_token__in={delivery.claim_token for delivery in deliveries},
+    )

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
+import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import formataddr, formatdate
+from functools import lru_cache
 from typing import Any
 
-from django.core.mail import EmailMultiAlternatives
-from django.urls import reverse
-
-from massmail_plugin import conf, tokens
+from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.content.compiled import CompiledContent, RenderedMail, Renderer
+from massmail_plugin.content.compiled import CompiledContent, Renderer
 from massmail_plugin.content.headers import clean_header
-from massmail_plugin.delivery.transports.base import OutgoingMail
+from massmail_plugin.delivery.mail_links import MailLinks
+from massmail_plugin.delivery.outgoing import Mailbox, OutgoingMail
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing, Run
 from massmail_plugin.recipients.addresses import parse_address
-from massmail_plugin.tokens import Purpose
+
+#: Up to 18 digits: more may not fit a database's number.
+_MESSAGE_ID = re.compile(r"mm\.(?P<delivery>[0-9]{1,18})\.(?P<mac>[0-9a-fA-F]{20})@[^@<>\s]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,16 @@ class Composer:
     def __init__(self, content: CompiledContent, mailing: Mailing, links: list[Link], base_url: str) -> None:
         self._renderer = Renderer(content)
         self._campaign: Campaign = mailing.campaign
-        self._links = links
-        self._base_url = base_url
+        self._plain_links = [link.number for link in links if not link.slug]
+        self._named_links = {link.slug: link.number for link in links if link.slug}
+        self._counts_opens = "open_url" in content.html
+        self._links = MailLinks(base_url)
 
     @classmethod
     def for_run(cls, run: Run, base_url: str) -> Composer:
-        """Return the composer of a run, from what was frozen at its start."""
-        links = [
-            Link(number, slug) for number, slug in run.links.order_by("number").values_list("number", "slug")
-        ]
-        return cls(CompiledContent.from_json(run.content), run.mailing, links, base_url)
+        """Return the composer of a run, from what was frozen at its start; the last few are kept."""
+        # The time too: a number may come back with a restored database.
+        return _composer(run.pk, run.started_at, base_url)
 
     def compose(
         self,
@@ -60,35 +63,41 @@ class Composer:
 
         ``delivery_id`` 0 makes a test mail: its links are real in form and do nothing.
         """
-        opt_out_url = self._url("opt_out", Purpose.OPT_OUT, delivery_id, address_id)
-        rendered = self._renderer.render(self._variables(account, contact, delivery_id, opt_out_url))
-        sender = parse_address(account.from_email).envelope
-        message = _message(rendered, account, sender=sender, to=to, name=name)
-        message.extra_headers |= self._headers(account, delivery_id, address_id)
-        return OutgoingMail(envelope_sender=sender, envelope_recipient=to, message=message)
+        opt_out_url, one_click_url = self._links.opt_out(delivery_id, address_id)
+        rendered = self._renderer.render(
+            {
+                "contact": contact,
+                "unsubscribe_url": opt_out_url,
+                "sender": {"name": account.from_name, "email": account.from_email},
+                "campaign": {"name": self._campaign.name},
+                **self._links_of(delivery_id),
+            }
+        )
+        return OutgoingMail(
+            sender=_mailbox(account.from_email, account.from_name),
+            recipient=Mailbox(to, clean_header(name, 100)),
+            reply_to=_mailbox(account.reply_to, "").address if account.reply_to else "",
+            subject=rendered.subject,
+            rendered=rendered,
+            headers=self._headers(account, delivery_id, one_click_url),
+            metadata={"massmail_delivery": str(delivery_id)} if delivery_id else {},
+        )
 
-    def _variables(
-        self, account: SenderAccount, contact: Mapping[str, Any], delivery_id: int, opt_out_url: str
-    ) -> dict[str, Any]:
-        clicks = [self._url("click", Purpose.CLICK, delivery_id, link.number) for link in self._links]
+    def _links_of(self, delivery_id: int) -> dict[str, Any]:
+        named = self._links.clicks(delivery_id, self._named_links.values())
         return {
-            "contact": contact,
-            "unsubscribe_url": opt_out_url,
-            "view_url": self._url("view", Purpose.VIEW, delivery_id),
-            "open_url": self._url("open", Purpose.OPEN, delivery_id),
-            "links": [url for link, url in zip(self._links, clicks, strict=True) if not link.slug],
-            "tracking": {link.slug: url for link, url in zip(self._links, clicks, strict=True) if link.slug},
-            "sender": {"name": account.from_name, "email": account.from_email},
-            "campaign": {"name": self._campaign.name},
+            "view_url": self._links.view(delivery_id),
+            "open_url": self._links.open(delivery_id) if self._counts_opens else "",
+            "links": self._links.clicks(delivery_id, self._plain_links),
+            "tracking": dict(zip(self._named_links, named, strict=True)),
         }
 
-    def _headers(self, account: SenderAccount, delivery_id: int, address_id: int) -> dict[str, str]:
-        one_click = self._url("one_click", Purpose.OPT_OUT, delivery_id, address_id)
+    def _headers(self, account: SenderAccount, delivery_id: int, one_click_url: str) -> dict[str, str]:
+        domain = account.sending_domain
         headers = {
-            "Date": formatdate(localtime=True),
-            "Message-ID": message_id(account, delivery_id, address_id),
+            "Message-ID": _message_id(delivery_id, domain),
             # RFC 8058 3.1: exactly one https URI, and the POST header once.
-            "List-Unsubscribe": f"<{one_click}>",
+            "List-Unsubscribe": f"<{one_click_url}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             # Asks for no out-of-office answers (Exchange); Precedence does so elsewhere.
             "X-Auto-Response-Suppress": "OOF, AutoReply",
@@ -96,18 +105,29 @@ class Composer:
         if self._campaign.kind == Campaign.Kind.NEWSLETTER:
             headers["Precedence"] = "bulk"
             # RFC 2919: an ASCII id on our domain that stays the same for all mailings of the campaign.
-            headers["List-Id"] = f"<campaign-{self._campaign.pk}.{account.sending_domain}>"
+            headers["List-Id"] = f"<campaign-{self._campaign.pk}.{domain}>"
         return headers
 
-    def _url(self, view: str, purpose: Purpose, *numbers: int) -> str:
-        return self._base_url + reverse(f"massmail:{view}", args=[tokens.make(purpose, *numbers)])
+
+@lru_cache(maxsize=32)
+def _mailbox(address: str, name: str) -> Mailbox:
+    """Return what an account's address is in a header. Raises ``MalformedAddress``."""
+    return Mailbox(parse_address(address).envelope, clean_header(name))
+
+
+@lru_cache(maxsize=8)
+def _composer(run_id: int, started_at: dt.datetime, base_url: str) -> Composer:
+    run = Run.objects.select_related("mailing__campaign").get(pk=run_id, started_at=started_at)
+    links = run.links.order_by("number").values_list("number", "slug")
+    content = CompiledContent.from_json(run.content)
+    return Composer(content, run.mailing, [Link(number, slug) for number, slug in links], base_url)
 
 
 def compose_delivery(
     composer: Composer, account: SenderAccount, delivery: Delivery, contact: Mapping[str, Any]
 ) -> OutgoingMail:
     """Return the mail of one row of the ledger. Raises ``RenderFailed``."""
-    mail = composer.compose(
+    return composer.compose(
         account,
         to=delivery.envelope,
         name=delivery.name,
@@ -115,26 +135,33 @@ def compose_delivery(
         delivery_id=delivery.pk,
         address_id=delivery.address_id or 0,
     )
-    # Most providers hand metadata back in their webhooks; backends that do not know it ignore the attribute.
-    mail.message.metadata = {"massmail_delivery": str(delivery.pk)}  # type: ignore[attr-defined]
-    return mail
 
 
-def message_id(account: SenderAccount, delivery_id: int, address_id: int) -> str:
+def delivery_of(message_id: str) -> int | None:
+    """Return the number of the delivery that this Message-ID was made for; None if we did not make it."""
+    found = _MESSAGE_ID.fullmatch(message_id.strip().removeprefix("<").removesuffix(">"))
+    if found is None:
+        return None
+    expected = _mac(int(found["delivery"]))
+    return int(found["delivery"]) if hmac.compare_digest(expected, found["mac"].lower()) else None
+
+
+def message_id(account: SenderAccount, delivery_id: int) -> str:
     """Return the Message-ID of a delivery: the same on every attempt, so that a second copy can be told."""
-    secret = f"{conf.secret_keys()[-1]}:{delivery_id}:{address_id}".encode()
-    return f"<mm.{delivery_id}.{hashlib.sha256(secret).hexdigest()[:16]}@{account.sending_domain}>"
+    return _message_id(delivery_id, account.sending_domain)
 
 
-def _message(
-    rendered: RenderedMail, account: SenderAccount, *, sender: str, to: str, name: str
-) -> EmailMultiAlternatives:
-    message = EmailMultiAlternatives(
-        subject=rendered.subject,
-        body=rendered.text,
-        from_email=formataddr((clean_header(account.from_name), sender)),
-        to=[formataddr((clean_header(name, 100), to)) if to.isascii() else to],
-        reply_to=[account.reply_to] if account.reply_to else None,
-    )
-    message.attach_alternative(rendered.html, "text/html")
-    return message
+def _message_id(delivery_id: int, domain: str) -> str:
+    return f"<mm.{delivery_id}.{_mac(delivery_id)}@{domain}>"
+
+
+def _mac(delivery_id: int) -> str:
+    # With the oldest key, which stays when a new one is put in front.
+    mac = _begun(conf.secret_keys()[-1]).copy()
+    mac.update(b"%d" % delivery_id)
+    return mac.hexdigest()[:20]
+
+
+@lru_cache(maxsize=1)
+def _begun(key: str) -> hmac.HMAC:
+    return hmac.new(key.encode(), b"message-id:", hashlib.sha256)

@@ -1,13 +1,13 @@
-"""Nudges: tasks that only say "there may be work". A lost, late or repeated one does no harm."""
+"""Nudges: they only say "there may be work". A lost, late or repeated one does no harm."""
 
 from __future__ import annotations
 
 import logging
 
 from django.db import transaction
-from django_q.tasks import async_task
 
 from massmail_plugin import conf
+from massmail_plugin.delivery.models import Nudge
 
 logger = logging.getLogger("massmail_plugin.delivery")
 
@@ -16,15 +16,29 @@ _OPTIONS = {"ack_failure": True, "save": False}
 
 def nudge_tick() -> None:
     """Ask for a tick soon, once the current transaction is committed."""
-    transaction.on_commit(lambda: _enqueue("massmail_plugin.delivery.tasks.tick"))
+    if conf.get("RUNNER") == "worker":
+        Nudge.objects.create()
+    else:
+        transaction.on_commit(lambda: _enqueue("massmail_plugin.delivery.tasks.tick"))
 
 
 def nudge_account(account_id: int) -> None:
     """Ask for a worker for this account, once the current transaction is committed."""
-    transaction.on_commit(lambda: _enqueue("massmail_plugin.delivery.tasks.drain_account", account_id))
+    if conf.get("RUNNER") == "worker":
+        Nudge.objects.create()
+    else:
+        transaction.on_commit(lambda: _enqueue("massmail_plugin.delivery.tasks.drain_account", account_id))
+
+
+def take_nudges() -> bool:
+    """Forget the nudges of a ``massmail_worker``; returns whether there were any."""
+    return Nudge.objects.exists() and bool(Nudge.objects.all().delete()[0])
 
 
 def _enqueue(path: str, *args: int) -> None:
+    # Only here: whoever has another runner may do without django-q2.
+    from django_q.tasks import async_task
+
     cluster = conf.get("CLUSTER")
     try:
         async_task(path, *args, q_options={**_OPTIONS, **({"cluster": cluster} if cluster else {})})

@@ -14,7 +14,7 @@ from massmail_plugin import preferences, recipients
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.delivery.messages import Composer, compose_delivery
-from massmail_plugin.delivery.transports.base import OutgoingMail
+from massmail_plugin.delivery.outgoing import OutgoingMail
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
 

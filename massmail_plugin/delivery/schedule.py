@@ -13,7 +13,10 @@ NAME = "massmail_tick"
 
 
 def ensure_schedule(**kwargs: Any) -> None:
-    """Create or correct the schedule; connected to ``post_migrate``, and safe to call at any time."""
+    """Create or correct the schedule; connected to ``post_migrate``, and safe to call at any time.
+
+    Where no cluster does our work, there is none.
+    """
     if not apps.is_installed("django_q"):
         return  # A system check says so.
     from django_q.models import Schedule
@@ -27,6 +30,9 @@ def ensure_schedule(**kwargs: Any) -> None:
         "cluster": conf.get("CLUSTER") or None,
     }
     using = kwargs.get("using", "default")
+    if conf.get("RUNNER") == "worker":
+        Schedule.objects.using(using).filter(name=NAME).delete()
+        return
     with transaction.atomic(using=using):
         # Names are not unique in the table, so that "get or create" could find two.
         mine = Schedule.objects.using(using).filter(name=NAME).order_by("pk")

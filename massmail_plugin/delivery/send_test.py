@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.utils.translation import gettext as _
 
 from massmail_plugin import preferences
@@ -10,8 +12,9 @@ from massmail_plugin.audience.members import first_record
 from massmail_plugin.content.compiled import RenderFailed
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.delivery.messages import Composer, Link
+from massmail_plugin.delivery.outgoing import OutgoingMail
 from massmail_plugin.delivery.transports import transport_for
-from massmail_plugin.delivery.transports.base import OutgoingMail, Verdict
+from massmail_plugin.delivery.transports.base import Verdict
 from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.preflight import no_account
@@ -44,8 +47,8 @@ def send_test(mailing: Mailing, to: str) -> str:
         )
     except RenderFailed as error:
         raise Refused(str(error)) from error
-    mail.message.subject = _("[Test] %(subject)s") % {"subject": mail.message.subject}
-    return _hand_over(account, mail)
+    marked = replace(mail, subject=_("[Test] %(subject)s") % {"subject": mail.subject})
+    return _hand_over(account, marked)
 
 
 def _hand_over(account: SenderAccount, mail: OutgoingMail) -> str:

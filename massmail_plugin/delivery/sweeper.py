@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
-from django.db.models import F, Min, QuerySet
-from django.utils import timezone
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from massmail_plugin import conf
+from massmail_plugin.delivery import clock
+from massmail_plugin.delivery.journal import replay
+from massmail_plugin.delivery.supply import is_suspect
+from massmail_plugin.mailings import doubt
 from massmail_plugin.mailings.models import Delivery, Run
 from massmail_plugin.mailings.states import WAITING, DeliveryState, MailingState, move
 
@@ -19,25 +25,26 @@ def sweep() -> int:
     """Settle every claim whose lease has run out; returns how many mails moved.
 
     A mail that was only claimed is provably unsent and is queued again, unless it has used up its attempts:
-    a mail that kills each worker must not stop the others. One that was being handed over is in doubt: it
-    is listed by name and never sent again by itself.
+    a mail that kills each worker must not stop the others. One that was being handed over is in doubt.
     """
-    expired = Delivery.objects.filter(lease_until__lt=timezone.now())
+    # First: whose end is known is in no doubt.
+    replay()
+    now = clock.now()
+    expired = Delivery.objects.filter(lease_until__lt=now)
     spared = _spare_bystanders(expired)
-    doubtful = move(
-        expired.filter(state=DeliveryState.HANDING),
-        DeliveryState.IN_DOUBT,
-        lease_until=None,
-        detail=_("The worker died while it was handing this mail over."),
+    doubtful = doubt.call_in_doubt(
+        expired, _("The worker died while it was handing this mail over."), now=now
     )
     claimed = expired.filter(state=DeliveryState.CLAIMED)
     poison = move(
         claimed.filter(attempts__gte=conf.get("MAX_ATTEMPTS")),
         DeliveryState.FAILED,
         lease_until=None,
+        paced_at=None,
         detail=_("The worker died each time while it was preparing this mail."),
     )
-    queued = spared + move(claimed, DeliveryState.QUEUED, lease_until=None, claim_token="")
+    # Without a time for the next attempt: that is how a worker knows a suspect, and sends it alone.
+    queued = spared + move(claimed, DeliveryState.QUEUED, next_attempt_at=None, **_FREE)
     # A worker that gave mails back after their mailing was cancelled has queued them again.
     cancelled_runs = Run.objects.filter(mailing__state=MailingState.CANCELLED)
     forgotten = Delivery.objects.filter(state__in=WAITING, run__in=cancelled_runs)
@@ -48,14 +55,35 @@ def sweep() -> int:
 
 
 def _spare_bystanders(expired: QuerySet[Delivery]) -> int:
-    """Queue those claimed mails again whose turn had not come when their worker died; the attempt is not used.
+    """Queue those claimed mails again that cannot have killed their worker; the attempt is not used.
 
-    A worker takes the mails of a claim in order of their numbers, so that only the first one left can be what
-    killed it. Workers that are killed for other reasons must not use up everybody's attempts.
+    Workers that are killed for other reasons must not use up everybody's attempts.
     """
-    left = expired.filter(state__in=(DeliveryState.CLAIMED, DeliveryState.HANDING)).order_by()
-    suspects = list(left.values("claim_token").annotate(first=Min("pk")).values_list("first", flat=True))
-    bystanders = expired.filter(state=DeliveryState.CLAIMED, attempts__gt=0).exclude(pk__in=suspects)
-    return move(
-        bystanders, DeliveryState.QUEUED, lease_until=None, claim_token="", attempts=F("attempts") - 1
+    left = expired.filter(state__in=(DeliveryState.CLAIMED, DeliveryState.HANDING)).order_by(
+        "claim_token", "pk"
     )
+    suspects = [
+        delivery.pk
+        for _token, claim in groupby(left.select_related("account"), attrgetter("claim_token"))
+        for delivery in _suspects(list(claim))
+    ]
+    bystanders = expired.filter(state=DeliveryState.CLAIMED, attempts__gt=0).exclude(pk__in=suspects)
+    return move(bystanders, DeliveryState.QUEUED, attempts=F("attempts") - 1, **_FREE)
+
+
+def _suspects(claim: list[Delivery]) -> list[Delivery]:
+    """Return those of a dead worker's mails that it may have died of: it takes them in order of their numbers.
+
+    Of a first death all may be suspected that it could have had in hand. Those are sent alone from then on, so that
+    a second death has one suspect.
+    """
+    suspected_before = [delivery for delivery in claim if is_suspect(delivery)]
+    if suspected_before:
+        return suspected_before[:1]
+    connections = claim[0].account.connections if claim[0].account else 1
+    # On their way, made ahead for each connection, and just being made.
+    return claim[: 2 * connections + 1]
+
+
+#: Fields of a mail that no worker has.
+_FREE: dict[str, Any] = {"lease_until": None, "claim_token": "", "paced_at": None}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from massmail_plugin.delivery import heartbeats
+from massmail_plugin.delivery.models import Heartbeat
 from massmail_plugin.delivery.nudges import nudge_account
 from massmail_plugin.delivery.ticker import run_tick
 from massmail_plugin.delivery.worker import drain
@@ -15,7 +17,7 @@ def tick() -> None:
 
 def drain_account(account_id: int) -> None:
     """Send for a while through one account; then ask for another turn, or look after what is finished."""
-    if drain(account_id).more:
+    if drain(account_id, stop=heartbeats.Pulse(Heartbeat.Kind.CLUSTER)).more:
         nudge_account(account_id)
         return
     for other_id in run_tick():

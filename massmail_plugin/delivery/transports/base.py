@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
 
-from django.core.mail import EmailMultiAlternatives
-
 from massmail_plugin.content.headers import clean_header
+from massmail_plugin.delivery.outgoing import OutgoingMail
 
 #: Asked once per mail, at the last moment before it can no longer be taken back. True: send it.
 Fence = Callable[[], bool]
@@ -32,6 +31,10 @@ class Verdict(Enum):
     #: Refused for a reason of policy, which may be the account's or this recipient's. Nothing was sent. The account
     #: stops, but the mail's attempt is used: else one group that takes no mail from outside would stop it for ever.
     POLICY = "policy"
+    #: The server wants fewer mails for a while, whoever the recipient. Nothing was sent; nobody's attempt is used.
+    SLOW_DOWN = "slow_down"
+    #: No recipient of this mailing can get it: it is larger than the server takes. Nothing was sent.
+    TOO_BIG = "too_big"
     #: The fence said no. Nothing was sent.
     FENCED = "fenced"
     #: The connection broke after the mail was on its way: it may or may not have been accepted.
@@ -45,22 +48,16 @@ class Outcome:
     reply: str = ""
     #: The provider's own id of the mail, for its webhooks.
     provider_id: str = ""
+    #: With ``RECIPIENT``: the mailbox or its host does not exist, and the address is to be called invalid.
+    no_such_mailbox: bool = False
+    #: With ``SLOW_DOWN``: seconds after which the server wants to be asked again, if it said so.
+    retry_after: float | None = None
 
     def __post_init__(self) -> None:
         # Both come from outside. A zero byte, which PostgreSQL does not store, or an endless id must not keep
         # us from writing down that a mail was sent.
         object.__setattr__(self, "reply", clean_header(self.reply, 1000))
         object.__setattr__(self, "provider_id", clean_header(self.provider_id, 255))
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingMail:
-    """One mail to one recipient, ready to leave."""
-
-    #: Addresses in ASCII, as the envelope has them.
-    envelope_sender: str
-    envelope_recipient: str
-    message: EmailMultiAlternatives
 
 
 class CannotOpen(Exception):

@@ -1,230 +1,194 @@
-"""Our own SMTP driver on ``smtplib``'s low-level verbs.
+"""Our own SMTP driver: one transaction per mail, with the fence between the last byte of the body and the dot.
 
 ``smtplib.sendmail`` reports a connection that died before the message and one that died after it with the
-same exception, and sends body and final dot in one go. Here every phase is known, and the fence stands
-between the last byte of the body and the dot: until the dot the server must forget the mail (RFC 5321 4.1.1.4).
+same exception, and sends body and final dot in one go. Here every phase is known: until the dot the server must
+forget the mail (RFC 5321 4.1.1.4).
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
-import smtplib
-import socket
-import ssl
-from email.errors import MessageError
 
-from django.core.mail.utils import DNS_NAME
 from django.utils.translation import gettext as _
 
 from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.accounts.secrets import SecretUnreadable
-from massmail_plugin.delivery.transports.base import (
-    CannotOpen,
-    Fence,
-    Outcome,
-    OutgoingMail,
-    Transport,
-    Verdict,
-)
-from massmail_plugin.delivery.transports.replies import as_text, describe, refusal
+from massmail_plugin.delivery.outgoing import OutgoingMail
+from massmail_plugin.delivery.transports.base import CannotOpen, Fence, Outcome, Transport, Verdict
+from massmail_plugin.delivery.transports.connecting import connect
+from massmail_plugin.delivery.transports.dialogue import Dialogue
+from massmail_plugin.delivery.transports.replies import Phase, as_text, describe, meaning
+from massmail_plugin.delivery.transports.wire_format import Transaction, Unsendable, transaction
 
-_BARE_NEWLINE = re.compile(rb"\r\n|\r|\n")
-_LEADING_DOT = re.compile(rb"(?m)^\.")
+#: Codes that let the transaction go on. 251 and 252: the server will forward, or cannot say; it takes the mail.
+_GO_ON = {Phase.MAIL: range(200, 300), Phase.RCPT: range(200, 300), Phase.DATA: range(354, 355)}
+_REFUSED = range(400, 600)
 
 
-class _ConnectionSpentError(Exception):
-    """The server ended a connection that had served before, at the beginning of the next mail."""
+class _ConnectionLostError(Exception):
+    """The connection ended before the server had the message; ``outcome`` says how."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reply)
+        self.outcome = outcome
 
 
 class SmtpTransport(Transport):
     def __init__(self, account: SenderAccount) -> None:
         self._account = account
-        self._smtp: smtplib.SMTP | None = None
+        self._dialogue: Dialogue | None = None
         #: Mails that this connection has answered for.
         self._served = 0
+        #: Whether the connection is between two mails.
+        self._idle = True
+        #: Whether the server may be asked for DATA before it has answered RCPT, where it offers that.
+        self._may_pipeline = True
 
     def open(self) -> None:
-        if self._smtp is not None:
-            return
-        try:
-            smtp = self._connect()
-        except UnicodeError as error:
-            # "mail..example.com" is no name at all; nothing was asked yet.
-            message = _("“%(host)s” is not the name of a server.") % {"host": self._account.host}
-            raise CannotOpen(Outcome(Verdict.ACCOUNT, message)) from error
-        except (smtplib.SMTPException, OSError) as error:
-            raise CannotOpen(Outcome(Verdict.UNREACHABLE, describe(error))) from error
-        try:
-            self._send_at_once(smtp)
-            self._log_in(smtp)
-        except UnicodeError as error:
-            smtp.close()
-            # smtplib speaks ASCII only (RFC 4954 would allow UTF-8); the error itself quotes the password.
-            message = _("User name and password may only have letters without accents, digits and signs.")
-            raise CannotOpen(Outcome(Verdict.ACCOUNT, message)) from error
-        except BaseException:
-            smtp.close()
-            raise
-        self._smtp = smtp
-        self._served = 0
-
-    def _connect(self) -> smtplib.SMTP:
-        account, timeout = self._account, conf.get("SMTP_TIMEOUT")
-        name = DNS_NAME.get_fqdn()
-        if account.security == SenderAccount.Security.TLS:
-            return smtplib.SMTP_SSL(
-                account.host,
-                account.port,
-                local_hostname=name,
-                timeout=timeout,
-                context=ssl.create_default_context(),
-            )
-        return smtplib.SMTP(account.host, account.port, local_hostname=name, timeout=timeout)
-
-    @staticmethod
-    def _send_at_once(smtp: smtplib.SMTP) -> None:
-        """Send the dot without waiting for the body's ACK.
-
-        Body and dot are two writes because the fence stands between them; with Nagle's algorithm and delayed
-        ACKs (RFC 1122 4.2.3) each mail would wait 40 ms.
-        """
-        if smtp.sock is not None:
-            smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def _log_in(self, smtp: smtplib.SMTP) -> None:
-        """EHLO, STARTTLS where it is asked for (never skipped when the server lacks it), and AUTH."""
-        account = self._account
-        try:
-            smtp.ehlo_or_helo_if_needed()
-            if account.security == SenderAccount.Security.STARTTLS:
-                smtp.starttls(context=ssl.create_default_context())
-                smtp.ehlo_or_helo_if_needed()
-            if account.username:
-                smtp.login(account.username, account.password.reveal())
-        except SecretUnreadable as error:
-            raise CannotOpen(Outcome(Verdict.ACCOUNT, str(error))) from error
-        except smtplib.SMTPNotSupportedError as error:
-            raise CannotOpen(Outcome(Verdict.ACCOUNT, describe(error))) from error
-        except smtplib.SMTPResponseException as error:
-            # 454 is "not now" (RFC 4954 6); 535 and its kin will not get better by trying, only locked.
-            verdict = Verdict.UNREACHABLE if 400 <= error.smtp_code < 500 else Verdict.ACCOUNT
-            raise CannotOpen(Outcome(verdict, describe(error))) from error
-        except (smtplib.SMTPException, OSError) as error:
-            raise CannotOpen(Outcome(Verdict.UNREACHABLE, describe(error))) from error
+        if self._dialogue is None:
+            self._dialogue = connect(self._account)
+            self._served, self._idle = 0, True
 
     def deliver(self, mail: OutgoingMail, fence: Fence) -> Outcome:
-        if not mail.envelope_recipient.isascii():
-            return Outcome(
-                Verdict.RECIPIENT,
-                _("The part of the address before the @ has letters that cannot be mailed to."),
-            )
         try:
-            # Django's own message classes know the line separator.
-            data = wire_format(mail.message.message().as_bytes(linesep="\r\n"))  # type: ignore[call-arg]
-        except (ValueError, MessageError) as error:
+            # Where the server takes no such addresses, the mail does not leave: see wire_format.
+            is_ascii = (mail.envelope_sender + mail.envelope_recipient).isascii()
+            message = mail.as_bytes(utf8=not is_ascii)
+        except ValueError as error:
             return Outcome(Verdict.RECIPIENT, _("The mail cannot be written: %(error)s") % {"error": error})
+        is_new = self._dialogue is None
         try:
-            return self._attempt(mail, data, fence)
-        except _ConnectionSpentError:
-            # Many servers close after a number of mails; that is no fault, and a new connection goes on.
+            return self._attempt(mail, message, fence)
+        except _ConnectionLostError as lost:
             self.close()
-            return self._attempt(mail, data, fence)
+            if is_new:
+                return lost.outcome
+        # Many servers close after a number of mails, or when idle: no fault, and a new connection goes on.
+        return self.deliver(mail, fence)
 
-    def _attempt(self, mail: OutgoingMail, data: bytes, fence: Fence) -> Outcome:
+    def _attempt(self, mail: OutgoingMail, message: bytes, fence: Fence) -> Outcome:
         try:
             self.open()
-        except CannotOpen as error:
+            assert self._dialogue is not None
+            offers = self._dialogue.esmtp_features
+            wire = transaction(mail.envelope_sender, mail.envelope_recipient, message, offers)
+        except (CannotOpen, Unsendable) as error:
             return error.outcome
-        smtp = self._smtp
-        assert smtp is not None
+        refused = self._announce(self._dialogue, wire)
+        if refused is None:
+            return self._hand_over(self._dialogue, wire.data, fence)
+        self._reset()
+        return refused
+
+    def _announce(self, dialogue: Dialogue, wire: Transaction) -> Outcome | None:
+        """MAIL, RCPT and DATA. Returns the refusal, or None when the server waits for the message.
+
+        In one write where the server allows it (RFC 2920): one round trip instead of three. Raises
+        :class:`_ConnectionLostError`; closes a connection that cannot go on after a refusal.
+        """
+        steps = {Phase.MAIL: wire.mail, Phase.RCPT: wire.rcpt, Phase.DATA: b"DATA\r\n"}
+        at_once = self._may_pipeline and dialogue.has_extn("pipelining")
+        refused: Outcome | None = None
         try:
-            refused = self._sender(smtp, mail) or self._recipient(smtp, mail) or self._body(smtp, data)
-        except (smtplib.SMTPException, OSError) as error:
+            if dialogue.has_spoken():
+                raise _ConnectionLostError(self._read_interruption(dialogue))
+            self._idle = False
+            dialogue.send(b"".join(steps.values()) if at_once else wire.mail)
+            for phase, command in steps.items():
+                if phase is not Phase.MAIL and not at_once:
+                    dialogue.send(command)
+                answer = self._read_answer(dialogue, phase, refused)
+                refused = refused or answer
+                if self._dialogue is None or (refused and not at_once):
+                    break
+        except OSError as error:
+            if refused is None:
+                raise _ConnectionLostError(Outcome(Verdict.UNREACHABLE, describe(error))) from error
+            self.close()
+        return refused
+
+    def _read_answer(self, dialogue: Dialogue, phase: Phase, refused: Outcome | None) -> Outcome | None:
+        code, reply = dialogue.getreply()
+        if code in _GO_ON[phase]:
+            if refused and phase is Phase.DATA:
+                # The server waits for a message although it refused what came before. The lone dot that RFC 2920 3.1
+                # has for this would be an empty mail, if the server understood something else. Hanging up sends none.
+                self._may_pipeline = False
+                self.close()
+            return None
+        outcome = meaning(phase, code, reply)
+        if code == 421 and refused is None:
+            raise _ConnectionLostError(outcome)
+        if code not in _REFUSED or code == 421:
+            self.close()  # It speaks no SMTP that we could follow, or is going.
+        return outcome
+
+    def _hand_over(self, dialogue: Dialogue, data: bytes, fence: Fence) -> Outcome:
+        """The message, the fence, the dot."""
+        try:
+            if not dialogue.send_body(data, seconds=conf.get("SMTP_FINAL_DOT_TIMEOUT")):
+                return self._read_interruption(dialogue)
+        except OSError as error:
             self.close()
             return Outcome(Verdict.UNREACHABLE, describe(error))
-        if refused is not None:
-            self._reset()
-            return refused
         if not fence():
             # Closing without the dot is the only way to take the mail back.
             self.close()
             return Outcome(Verdict.FENCED)
-        return self._dot(smtp)
+        if dialogue.has_spoken():
+            return self._read_interruption(dialogue)
+        return self._end(dialogue)
 
-    def _sender(self, smtp: smtplib.SMTP, mail: OutgoingMail) -> Outcome | None:
-        """MAIL. Returns the refusal, or None. Raises :class:`_ConnectionSpentError`."""
+    def _read_interruption(self, dialogue: Dialogue) -> Outcome:
+        """The server spoke or hung up out of turn, before the dot: whatever it says, it has to forget the mail."""
+        phase = Phase.MAIL if self._idle else Phase.DOT
         try:
-            code, reply = smtp.mail(mail.envelope_sender)
-        except (smtplib.SMTPException, OSError) as error:
-            if self._served:
-                raise _ConnectionSpentError from error
-            raise
-        if code == 421 and self._served:
-            raise _ConnectionSpentError
-        if code == 250:
-            return None
-        # Whoever the recipient, the server does not want this sender.
-        return Outcome(Verdict.UNREACHABLE if code < 500 else Verdict.ACCOUNT, as_text(code, reply))
+            code, reply = dialogue.getreply()
+        except OSError as error:
+            return Outcome(Verdict.UNREACHABLE, describe(error))
+        finally:
+            self.close()
+        if code in _REFUSED:
+            return meaning(phase, code, reply)
+        # A "250" to half a mail is not for this mail.
+        return Outcome(
+            Verdict.UNREACHABLE if phase is Phase.MAIL else Verdict.TEMPORARY, as_text(code, reply)
+        )
 
-    def _recipient(self, smtp: smtplib.SMTP, mail: OutgoingMail) -> Outcome | None:
-        """RCPT. Returns the refusal, or None."""
-        code, reply = smtp.rcpt(mail.envelope_recipient)
-        return None if code in (250, 251) else refusal(code, reply)
-
-    def _body(self, smtp: smtplib.SMTP, data: bytes) -> Outcome | None:
-        """DATA and everything but the final dot. Returns the refusal, or None."""
-        smtp.putcmd("data")
-        code, reply = smtp.getreply()
-        if code != 354:
-            return refusal(code, reply)
-        smtp.send(data)
-        return None
-
-    def _dot(self, smtp: smtplib.SMTP) -> Outcome:
+    def _end(self, dialogue: Dialogue) -> Outcome:
         """Send the final dot. From here on a broken connection leaves the mail in doubt (RFC 1047)."""
         try:
-            if smtp.sock is not None:
-                smtp.sock.settimeout(conf.get("SMTP_FINAL_DOT_TIMEOUT"))
-            smtp.send(b".\r\n")
-            code, reply = smtp.getreply()
-            if smtp.sock is not None:
-                smtp.sock.settimeout(conf.get("SMTP_TIMEOUT"))
-        except (smtplib.SMTPException, OSError) as error:
+            dialogue.send(b".\r\n")
+            code, reply = dialogue.getreply(conf.get("SMTP_FINAL_DOT_TIMEOUT"))
+        except OSError as error:
             self.close()
             return Outcome(Verdict.DOUBT, describe(error))
+        outcome = meaning(Phase.DOT, code, reply)
         self._served += 1
-        if 200 <= code < 300:
-            return Outcome(Verdict.ACCEPTED, as_text(code, reply))
-        if not 400 <= code < 600:
-            # No reply of SMTP's, or one that says neither yes nor no: the server may have taken the mail.
+        self._idle = outcome.verdict is not Verdict.DOUBT and code != 421
+        if not self._idle or self._served == conf.get("MAILS_PER_CONNECTION"):
             self.close()
-            return Outcome(Verdict.DOUBT, as_text(code, reply))
-        if code == 421:
-            self.close()
-        return refusal(code, reply)
+        return outcome
 
     def _reset(self) -> None:
-        if self._smtp is None:
+        """Make the connection ready for the next mail after a refusal."""
+        if self._dialogue is None:
             return
         try:
-            self._smtp.rset()
-        except (smtplib.SMTPException, OSError):
+            code, _reply = self._dialogue.rset()
+        except OSError:
+            self.close()
+            return
+        self._idle = 200 <= code < 300
+        if not self._idle:
             self.close()
 
     def close(self) -> None:
-        smtp, self._smtp = self._smtp, None
-        if smtp is None:
+        dialogue, self._dialogue = self._dialogue, None
+        if dialogue is None:
             return
-        with contextlib.suppress(smtplib.SMTPException, OSError):
-            if smtp.sock is not None:
-                # QUIT in the middle of DATA would become part of the message; the socket is simply shut.
-                smtp.sock.shutdown(socket.SHUT_RDWR)
-        smtp.close()
-
-
-def wire_format(message: bytes) -> bytes:
-    """Return the message with CRLF line ends only (RFC 5321 2.3.8) and leading dots doubled (4.5.2)."""
-    data = _LEADING_DOT.sub(b"..", _BARE_NEWLINE.sub(b"\r\n", message))
-    return data if data.endswith(b"\r\n") else data + b"\r\n"
+        with contextlib.suppress(OSError):
+            if self._idle:
+                dialogue.say_goodbye()
+            else:
+                dialogue.break_off()

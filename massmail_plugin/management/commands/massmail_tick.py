@@ -1,29 +1,36 @@
 from __future__ import annotations
 
-import logging
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from massmail_plugin.delivery.ticker import run_tick
-from massmail_plugin.delivery.worker import drain
-
-logger = logging.getLogger("massmail_plugin.delivery")
+from massmail_plugin.delivery.foreground import DEFAULT_THREADS, Foreground
+from massmail_plugin.delivery.stopping import stop_when_told
 
 
 class Command(BaseCommand):
-    help = "One pass without a cluster, for cron: starts due mailings and sends what is due."
+    help = (
+        "One pass without a cluster, for cron: starts due mailings and sends what is due, until nothing is due "
+        "any more or the time is over."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--seconds",
+            type=float,
+            default=50,
+            help="Begin no mail after this time; cron starts the next pass. Default: 50.",
+        )
+        parser.add_argument(
+            "--threads",
+            type=int,
+            default=DEFAULT_THREADS,
+            help="Accounts that send at the same time. Default: %(default)s.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        handled = sum(_drain_alone(account_id) for account_id in run_tick())
-        run_tick()
-        self.stdout.write(f"{handled} mails handled.")
-
-
-def _drain_alone(account_id: int) -> int:
-    """Send through one account so that whatever goes wrong with it keeps no other from sending."""
-    try:
-        return drain(account_id).handled
-    except Exception:
-        logger.exception("Account %s could not send", account_id)
-        return 0
+        work = Foreground(threads=options["threads"])
+        with stop_when_told(work.stop):
+            work.run_once(options["seconds"])
+        self.stdout.write(f"{work.handled} mails handled.")

@@ -1,0 +1,125 @@
+"""The claim: a worker takes some waiting mails for itself, for a time, as many as the limits allow."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections import Counter
+from typing import TypeVar
+
+from django.db import connection, transaction
+from django.db.models import F, Model
+
+from massmail_plugin import conf, preferences
+from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.accounts.pacing.of_account import ration_of
+from massmail_plugin.accounts.pacing.ration import Share, decide
+from massmail_plugin.accounts.pacing.why import Why
+from massmail_plugin.delivery import clock, routes
+from massmail_plugin.delivery.choosing import Choice, Limits
+from massmail_plugin.mailings.models import Delivery, Run
+from massmail_plugin.mailings.states import DeliveryState, move
+from massmail_plugin.mailings.usage import used_by
+from massmail_plugin.preferences import MailPreferences
+
+_Row = TypeVar("_Row", bound=Model)
+
+
+class Claimed(list[Delivery]):
+    """The mails that a claim took, in order of their numbers, and what the worker has to know about them."""
+
+    #: What is in the way of more mails; None: nothing is.
+    why: Why | None = None
+    #: With no mails: when to ask again, as far as that is known.
+    next_at: dt.datetime | None = None
+    #: No lease may be renewed beyond this. None: there is no such end.
+    closes_at: dt.datetime | None = None
+
+
+def claim(account: SenderAccount, limit: int, *, turn: Counter[int] | None = None) -> Claimed:
+    """Take up to ``limit`` waiting mails for this worker alone, for LEASE_SECONDS at most.
+
+    ``turn`` counts what a worker's turn takes of each run, by its number: for the limit of mails in one go.
+    """
+    # Before the transaction: a database that shows it one moment only (REPEATABLE READ) must begin that moment after
+    # the locks, or what is counted then would be too old.
+    site = preferences.load()
+    limits = Limits.of_site(site)
+    ready = {one.pk: one for one in routes.ready_accounts(account.owner_id)}
+    fresh = ready.get(account.pk)
+    if fresh is None:
+        return Claimed()
+    if not connection.features.has_select_for_update:
+        # SQLite has one lock for all writers and grants it in no order: whoever has to wait keeps nobody waiting.
+        early = _share(fresh, site, clock.now(), limit)
+        if not early.count:
+            return _refused(early)
+    token = uuid.uuid4().hex
+    with transaction.atomic(durable=True):
+        # All claims in this order, so that no two wait for each other. Without limits none waits at all.
+        if site.per_hour_limit is not None or limits.domains:
+            site = _locked(site)
+        if ration_of(fresh, site).counts_marks:
+            fresh = _locked(fresh)
+        now = clock.now()
+        share = _share(fresh, site, now, limit)
+        peers = routes.Peers.among(ready.values())
+        choice = Choice(fresh, peers, limits, now, Counter() if turn is None else turn)
+        ids = choice.take(share.count)
+        _mark(ids, fresh, token, _lease_until(now, share))
+    return _answer(_load(ids, token, choice.runs), share, choice)
+
+
+def _share(account: SenderAccount, site: MailPreferences, now: dt.datetime, limit: int) -> Share:
+    """Return how many of ``limit`` mails may leave through the account now."""
+    ration = ration_of(account, site)
+    return decide(ration, now, used_by(ration, now), limit)
+
+
+def _locked(row: _Row) -> _Row:
+    """Return ``row`` as it is now, and let nobody else lock it before the transaction ends."""
+    rows = type(row)._default_manager.filter(pk=row.pk)
+    # Mails that are written at this moment may refer to the row: only its key must stay for them.
+    no_key = connection.features.has_select_for_no_key_update
+    return rows.select_for_update(no_key=no_key).first() or row
+
+
+def _lease_until(now: dt.datetime, share: Share) -> dt.datetime:
+    """Return when the lease ends: at closing time at the latest, so that the fence itself refuses afterwards."""
+    until = now + dt.timedelta(seconds=conf.get("LEASE_SECONDS"))
+    return until if share.until is None else min(until, share.until)
+
+
+def _mark(ids: list[int], account: SenderAccount, token: str, until: dt.datetime) -> None:
+    move(
+        Delivery.objects.filter(pk__in=ids),
+        DeliveryState.CLAIMED,
+        claim_token=token,
+        lease_until=until,
+        paced_at=until,
+        attempts=F("attempts") + 1,
+        account=account,
+    )
+
+
+def _load(ids: list[int], token: str, runs: dict[int, Run]) -> Claimed:
+    """Return those of the mails that are really ours; the mails of a run share it."""
+    mine = Delivery.objects.filter(pk__in=ids, claim_token=token, state=DeliveryState.CLAIMED)
+    claimed = Claimed(mine.select_related("address").order_by("pk") if ids else ())
+    for delivery in claimed:
+        delivery.run = runs[delivery.run_id]
+    return claimed
+
+
+def _answer(claimed: Claimed, share: Share, choice: Choice) -> Claimed:
+    if not share.count:
+        return _refused(share)
+    claimed.closes_at = share.until
+    claimed.why = share.why if claimed else choice.why_none()
+    return claimed
+
+
+def _refused(share: Share) -> Claimed:
+    nothing = Claimed()
+    nothing.why, nothing.next_at = share.why, share.next_at
+    return nothing

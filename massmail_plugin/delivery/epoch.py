@@ -1,0 +1,148 @@
+"""The epoch guard: is this still the database that knows what was sent?
+
+A restored backup has forgotten mails that have left, and a copy on another machine does not hear of those that the
+original sends: both would send them again. So the database counts how often it was asked, machines keep the last
+count in a file, and both remember which database it was. Where they disagree nothing is sent until a person has said
+what to do.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import logging
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from massmail_plugin.delivery import clock, places, telling
+from massmail_plugin.delivery.local_folder import database_key, local_folder
+from massmail_plugin.delivery.models import Epoch
+from massmail_plugin.mailings.models import Mailing
+from massmail_plugin.mailings.states import RUNNING, MailingState, move
+
+logger = logging.getLogger("massmail_plugin.delivery")
+
+#: Nothing is at stake where all mailings are in one of these: none would send by itself, or when it is resumed.
+_SAFE = (MailingState.DRAFT, MailingState.DONE, MailingState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What this machine has kept about the database."""
+
+    instance: str
+    mark: int
+    #: By the database's clock.
+    at: dt.datetime
+
+
+def may_send() -> bool:
+    """Return whether the database can be trusted, and count that it was asked. Before each tick and each turn."""
+    # The file first: what it says was committed before it was written, so that a true database is never behind it.
+    note = read_note()
+    here = places.place()
+    epoch, _created = Epoch.objects.get_or_create(pk=1, defaults={"place": here})
+    if epoch.doubt:
+        return False
+    if (doubt := _doubt(epoch, note, here)) and not _settle(doubt, note, here):
+        return False
+    if not Epoch.objects.filter(pk=1, doubt="").update(mark=F("mark") + 1, place=here):
+        return False
+    epoch.refresh_from_db()
+    _keep(Note(str(epoch.instance), epoch.mark, clock.now()))
+    return True
+
+
+def doubt() -> Epoch | None:
+    """Return the epoch if nothing may be sent because of it; writes nothing."""
+    return Epoch.objects.filter(pk=1).exclude(doubt="").first()
+
+
+def confirm(*, pause: bool, user: AbstractBaseUser | None = None) -> int:
+    """A person says that this is the right database. Returns how many mailings were held back.
+
+    With ``pause`` the mailings under way wait for a decision each: after a backup was restored, which may have
+    forgotten mails that have left. Without it they go on: the database was only moved.
+    """
+    note = read_note()
+    with transaction.atomic():
+        now = clock.now()
+        doubtful = Epoch.objects.filter(pk=1).exclude(doubt="")
+        at = max(now, note.at) if note else now
+        if not doubtful.update(doubt="", doubted_at=None, confirmed_at=at, place=places.place()):
+            return 0
+        held = _hold_back() if pause else 0
+    logger.warning("The database was confirmed by %s; %s mailings held back", user.pk if user else "-", held)
+    return held
+
+
+def _hold_back() -> int:
+    notice = _(
+        "The database was restored or copied: mails that have left since may look as if they were still waiting. "
+        "Resume sends those that wait; Cancel sends nothing more."
+    )
+    running = move(Mailing.objects.filter(state__in=RUNNING), MailingState.PAUSED, notice=notice)
+    pending = Mailing.objects.filter(state=MailingState.PENDING)
+    return running + move(pending, MailingState.INTERRUPTED, notice=notice)
+
+
+def _doubt(epoch: Epoch, note: Note | None, here: str) -> str:
+    """Return why the database cannot be trusted; empty if it can."""
+    if note is not None and (epoch.confirmed_at is None or note.at > epoch.confirmed_at):
+        if note.instance != str(epoch.instance):
+            return "" if epoch.mark == 0 else Epoch.Doubt.REPLACED
+        if note.mark > epoch.mark:
+            return Epoch.Doubt.BEHIND
+    return Epoch.Doubt.MOVED if epoch.place and here and epoch.place != here else ""
+
+
+def _settle(doubt: str, note: Note | None, here: str) -> bool:
+    """Stop everything, or trust the database if there is nothing that could be sent twice. Returns whether to go on."""
+    now = clock.now()
+    trusted = Epoch.objects.filter(pk=1, doubt="")
+    if not Mailing.objects.exclude(state__in=_SAFE).exists():
+        logger.warning("The database is trusted although it looks %s: no mailing is under way", doubt)
+        at = max(now, note.at) if note else now
+        return bool(trusted.update(confirmed_at=at, place=here))
+    if trusted.update(doubt=doubt, doubted_at=now):
+        logger.error("Nothing is sent any more: %s See massmail_doctor.", Epoch.Doubt(doubt).label)
+        telling.tell_administrators(lambda: _("Mailings: no mail is sent any more"), lambda: _words(doubt))
+    return False
+
+
+def _words(doubt: str) -> str:
+    ask = _("Nothing is sent until you have decided what to do:")
+    return "\n".join([str(Epoch.Doubt(doubt).label), ask, telling.admin_url("massmail_sending:index")])
+
+
+def note_path() -> Path:
+    """Return where this machine keeps its note about this database."""
+    return local_folder() / f"epoch-{database_key()}.json"
+
+
+def read_note() -> Note | None:
+    """Return what this machine remembers; None on a new one, or if it cannot be read."""
+    try:
+        kept = json.loads(note_path().read_text())
+        return Note(str(kept["instance"]), int(kept["mark"]), dt.datetime.fromisoformat(kept["at"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep(note: Note) -> None:
+    text = json.dumps({"instance": note.instance, "mark": note.mark, "at": note.at.isoformat()})
+    # A name of our own, so that threads and processes do not write into each other's.
+    own = f".{os.getpid()}-{threading.get_ident()}"
+    try:
+        path = note_path()
+        path.with_suffix(own).write_text(text)
+        path.with_suffix(own).replace(path)
+    except OSError as error:
+        logger.warning("The note about the database could not be kept: %s", error.strerror)

@@ -1,0 +1,186 @@
+"""The whole work in one process without a cluster: ticks, and a thread for each account that has mails to send."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from django.db import InterfaceError, OperationalError, connections
+
+from massmail_plugin import conf
+from massmail_plugin.delivery import heartbeats
+from massmail_plugin.delivery.models import Heartbeat
+from massmail_plugin.delivery.nudges import take_nudges
+from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.worker import drain
+
+logger = logging.getLogger("massmail_plugin.delivery")
+
+#: Seconds between two ticks.
+TICK_SECONDS = 60
+#: Accounts that send at the same time, if nobody says otherwise.
+DEFAULT_THREADS = 16
+#: Seconds until the next try while the database is away, or something of ours is broken: from - to.
+_FIRST_PAUSE, _LONGEST_PAUSE = 1, 60
+
+
+@dataclass(frozen=True, slots=True)
+class _TurnEnded:
+    account_id: int
+    handled: int = 0
+    #: There is more to do for this account, now.
+    more: bool = False
+
+
+class Foreground:
+    """Does the work until it is told to stop. All but :meth:`stop` belongs to one thread."""
+
+    def __init__(self, *, threads: int) -> None:
+        self.handled = 0
+        self._threads = threads
+        # Not an Event: its lock would be waited for in a signal's handler that interrupts whoever holds it.
+        self._is_told_to_stop = False
+        self._end = math.inf
+        #: What ended turns and signals post; SimpleQueue may be used in a signal's handler.
+        self._inbox: SimpleQueue[_TurnEnded | None] = SimpleQueue()
+        self._busy: set[int] = set()
+        self._waiting: deque[int] = deque()
+        #: Accounts that had to stop or have nothing to do; they are looked at again at the next tick.
+        self._resting: set[int] = set()
+
+    def stop(self) -> None:
+        """Claim nothing more; mails in flight are finished. May be called by a signal's handler."""
+        self._is_told_to_stop = True
+        self._inbox.put(None)
+
+    def is_stopping(self) -> bool:
+        return self._is_told_to_stop or time.monotonic() >= self._end
+
+    def run(self) -> None:
+        """Work until :meth:`stop`. Whatever breaks is tried again, after a pause that grows up to a minute."""
+        next_tick = next_beat = 0.0
+        pause = _FIRST_PAUSE
+        try:
+            while not self.is_stopping():
+                wait = float(conf.get("POLL_SECONDS"))
+                try:
+                    if time.monotonic() >= next_beat:
+                        heartbeats.beat(Heartbeat.Kind.WORKER)
+                        next_beat = time.monotonic() + heartbeats.BEAT_SECONDS
+                    if take_nudges() or time.monotonic() >= next_tick:
+                        self._tick()
+                        next_tick = time.monotonic() + TICK_SECONDS
+                    pause = _FIRST_PAUSE
+                except Exception as error:
+                    _say_what_broke(error, pause)
+                    wait, pause = pause, min(2 * pause, _LONGEST_PAUSE)
+                self._start_turns()
+                self._wait(wait)
+        finally:
+            self._finish()
+
+    def run_once(self, seconds: float) -> None:
+        """Work until nothing is due any more, for about ``seconds`` at most."""
+        self._end = time.monotonic() + seconds
+        try:
+            # A pass looks at everything anyway; nobody else might ever take them away.
+            take_nudges()
+            self._tick()
+            while not self.is_stopping() and (self._waiting or self._busy):
+                self._start_turns()
+                self._wait(max(0.0, self._end - time.monotonic()))
+        finally:
+            self._finish()
+        if not self._is_told_to_stop:
+            run_tick()
+
+    def _tick(self) -> None:
+        self._resting.clear()
+        self._enlist(run_tick())
+
+    def _enlist(self, accounts: list[int]) -> None:
+        known = self._busy | self._resting | set(self._waiting)
+        self._waiting.extend(account_id for account_id in accounts if account_id not in known)
+
+    def _start_turns(self) -> None:
+        while self._waiting and len(self._busy) < self._threads and not self.is_stopping():
+            account_id = self._waiting.popleft()
+            self._busy.add(account_id)
+            threading.Thread(target=self._turn, args=[account_id], name=f"account-{account_id}").start()
+
+    def _turn(self, account_id: int) -> None:
+        """One thread: send for a while through one account. Never raises: the others have to go on."""
+        ended = _TurnEnded(account_id)
+        started = time.monotonic()
+        try:
+            drained = drain(account_id, stop=self.is_stopping)
+            ended = _TurnEnded(account_id, drained.handled, drained.more)
+            # Not why it stopped: servers like to repeat a recipient's address.
+            how = "; it had to stop, see its last fault" if drained.stopped else ""
+            took = time.monotonic() - started
+            logger.info("Account %s: %s mails in %.1f s%s", account_id, drained.handled, took, how)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("Account %s: the database is away (%s)", account_id, type(error).__name__)
+        except Exception:
+            logger.exception("Account %s could not send", account_id)
+        finally:
+            connections.close_all()
+            self._inbox.put(ended)
+
+    def _wait(self, seconds: float) -> None:
+        """Take what comes in, or return after ``seconds``."""
+        try:
+            posted = self._inbox.get(timeout=seconds)
+        except Empty:
+            return
+        rested = False
+        while True:
+            if posted is not None:
+                rested |= self._take(posted)
+            try:
+                posted = self._inbox.get_nowait()
+            except Empty:
+                break
+        if rested and not self.is_stopping():
+            self._look_after()
+
+    def _take(self, ended: _TurnEnded) -> bool:
+        """Take note of a turn's end; returns whether the account has nothing more to do now."""
+        self._busy.discard(ended.account_id)
+        self.handled += ended.handled
+        if ended.more:
+            self._waiting.append(ended.account_id)
+        else:
+            self._resting.add(ended.account_id)
+        return not ended.more
+
+    def _look_after(self) -> None:
+        """After an account's last mail: end finished mailings, let others go on."""
+        try:
+            self._enlist(run_tick())
+        except Exception as error:
+            _say_what_broke(error, TICK_SECONDS)
+
+    def _finish(self) -> None:
+        """Wait for the threads: they end their turns soon, with what they have in flight."""
+        self._end = 0.0
+        if self._busy:
+            logger.info("Stopping: %s accounts finish what they have in flight", len(self._busy))
+        while self._busy:
+            ended = self._inbox.get()
+            if ended is not None:
+                self._take(ended)
+
+
+def _say_what_broke(error: Exception, pause: float) -> None:
+    if isinstance(error, OperationalError | InterfaceError):
+        # One line: an outage is no fault of ours.
+        logger.warning("The database is away (%s); the next try is in %s s", type(error).__name__, pause)
+    else:
+        logger.error("Looking for work failed; the next try is in %s s", pause, exc_info=error)
+    connections.close_all()

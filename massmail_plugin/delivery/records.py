@@ -1,0 +1,87 @@
+"""What is known and not yet written to the ledger: kept in the journal, and written for many mails at once."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from django.db import InterfaceError, OperationalError, connection
+
+from massmail_plugin.delivery import ledger
+from massmail_plugin.delivery.journal import Journal
+from massmail_plugin.delivery.ledger import Entry
+
+logger = logging.getLogger("massmail_plugin.delivery")
+
+#: Entries are written when there are so many, or when the oldest has waited so many seconds.
+_MANY = 50
+_SECONDS = 0.5
+
+#: Seconds for which the database may be away at the end of a turn before the rest is left to the journal.
+_PATIENCE_SECONDS = 300.0
+_LONGEST_PAUSE = 15.0
+
+
+class Records:
+    """The entries of one turn on their way to the ledger. Raises ``JournalUnusable``."""
+
+    def __init__(self) -> None:
+        self._journal = Journal()
+        self._entries: list[Entry] = []
+        self._oldest = 0.0
+
+    def add(self, entry: Entry) -> None:
+        """Keep this until it is written. From here on it survives the death of this process."""
+        if not self._entries:
+            self._oldest = time.monotonic()
+        self._entries.append(entry)
+        # One that never passed the fence was not sent: the worst that its loss does is another attempt.
+        if entry.past_fence:
+            self._keep(entry)
+
+    def _keep(self, entry: Entry) -> None:
+        try:
+            if not self._journal.has_room:
+                self._write()
+                return
+            self._journal.append(entry)
+        except OSError:
+            # A broken disk; what is known must reach the database all the more.
+            logger.exception("The journal cannot be written")
+            self._write()
+
+    def sync(self) -> None:
+        """Let what was added survive a power cut: before a connection that has finished a mail risks the next."""
+        self._journal.sync()
+
+    def write_if_due(self, *, is_idle: bool) -> None:
+        """Write what has come together, if it is worth a commit."""
+        waited = time.monotonic() - self._oldest
+        if self._entries and (is_idle or len(self._entries) >= _MANY or waited >= _SECONDS):
+            self._write()
+
+    def close(self, *, patiently: bool) -> None:
+        """Write everything; ``patiently``: wait some minutes for a database that is away. Raises what it says last."""
+        try:
+            self._write_all(_PATIENCE_SECONDS if patiently else 0)
+        finally:
+            self._journal.close(keep=bool(self._entries))
+
+    def _write_all(self, seconds: float) -> None:
+        give_up = time.monotonic() + seconds
+        pause = 0.2
+        while self._entries:
+            try:
+                self._write()
+            except (OperationalError, InterfaceError) as error:
+                if time.monotonic() >= give_up:
+                    raise
+                logger.warning("%s outcomes wait for the database: %s", len(self._entries), error)
+                connection.close()
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _write(self) -> None:
+        ledger.write(self._entries)
+        self._entries = []
+        self._journal.forget()
