@@ -14,6 +14,7 @@ from wagtail.admin.panels import FieldPanel
 from wagtail.models import Page, PagePermissionTester
 
 from massmail_plugin.audience.panels import MembersPanel
+from massmail_plugin.exact_text import ExactCharField
 from massmail_plugin.recipients import consent
 
 swapper.set_app_prefix("wagtailcore", "wagtail")
@@ -111,7 +112,7 @@ class TargetListMember(models.Model):
     #: Key of the recipient type: "app_label.modelname".
     recipient_type = models.CharField(_("type"), max_length=100)
     #: Primary key of the record, as text: hosts use integers and UUIDs alike.
-    object_id = models.CharField(max_length=64)
+    object_id = ExactCharField(max_length=64)
     added_at = models.DateTimeField(_("added"), auto_now_add=True)
     added_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -38,6 +38,9 @@ class Candidate:
     reason: str = ""
     #: More about the reason, for people: whose duplicate, which list.
     detail: str = ""
+    vip: bool = False
+    #: The first record with its address, whatever the verdict: an address has one place in a mailing.
+    is_first: bool = True
 
 
 @dataclass(slots=True)
@@ -45,6 +48,8 @@ class Summary:
     """How many get a mailing, and how many do not for which reason."""
 
     included: int = 0
+    #: How many of those included are VIPs.
+    vips: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     #: The first few of those left out, by reason.
     examples: dict[str, list[Candidate]] = field(default_factory=dict)
@@ -57,6 +62,7 @@ class Summary:
         """Count one candidate."""
         if not candidate.reason:
             self.included += 1
+            self.vips += candidate.vip
             return
         self.left_out[candidate.reason] += 1
         named = self.examples.setdefault(candidate.reason, [])
@@ -90,6 +96,7 @@ def judge(
     excluded_records, excluded_keys = _excluded(excluded)
     scopes = {target_list.consent_scope.key for target_list in lists}
     taken: dict[str, str] = {}
+    left_out: set[str] = set()
     for chunk in _chunks(iter(rows)):
         parsed = [_parse(row.email) for _key, _list_id, row in chunk]
         keys = {address.key for address, _error in parsed if address}
@@ -101,12 +108,29 @@ def judge(
                 reason, detail = Reason.EXCLUDED, excluded_keys.get(address.key, "")
             elif address.key in said_no:
                 reason, detail = said_no[address.key], ""
-            elif address.key in taken:
-                reason, detail = Reason.DUPLICATE, taken[address.key]
+            elif address.key in taken or address.key in left_out:
+                # Also who opts in again while we look: the first verdict on an address stays.
+                reason, detail = Reason.DUPLICATE, taken.get(address.key, "")
             else:
                 reason, detail = "", ""
-                taken[address.key] = row.name or row.email
-            yield Candidate(type_key, row.object_id, row.name, row.email, list_id, address, reason, detail)
+            is_first = address is not None and address.key not in taken and address.key not in left_out
+            if address is not None and is_first:
+                if reason:
+                    left_out.add(address.key)
+                else:
+                    taken[address.key] = row.name or row.email
+            yield Candidate(
+                recipient_type=type_key,
+                object_id=row.object_id,
+                name=row.name,
+                email=row.email,
+                target_list_id=list_id,
+                address=address,
+                reason=reason,
+                detail=detail,
+                vip=row.vip,
+                is_first=is_first,
+            )
 
 
 def _rows(lists: Iterable[TargetListPage]) -> Iterator[tuple[str, int, RecipientRow]]:

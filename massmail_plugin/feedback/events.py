@@ -11,15 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import DateTimeField, Value
-from django.db.models.functions import Coalesce
-from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from massmail_plugin.content.headers import clean_header
+from massmail_plugin.feedback import evidence
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Delivery, TrackedLink
-from massmail_plugin.mailings.states import DeliveryState, move
 
 DETAIL_LENGTH = 1000
 
@@ -33,6 +29,8 @@ class Fact:
     link: TrackedLink | None = None
     #: For people; any text, it is made clean and short.
     detail: str = ""
+    #: Known because something has opened an address of ours, and not by anybody's report or answer.
+    by_a_look: bool = False
 
 
 def record(
@@ -52,7 +50,7 @@ def record(
     with transaction.atomic():
         if not _is_new(fields, key):
             return False
-        settle_doubt(delivery)
+        evidence.settle_doubt(delivery, fact.kind, fact.at, by_a_look=fact.by_a_look)
         if then is not None:
             then()
     return True
@@ -64,27 +62,6 @@ def _is_new(fields: dict[str, Any], key: str) -> bool:
         return True
     # The unique key decides between two requests that bring the same event at the same time.
     return DeliveryEvent.objects.get_or_create(dedupe_key=key, defaults=fields)[1]
-
-
-def settle_doubt(delivery: Delivery) -> None:
-    """Something came back, so the mail had been taken: one in doubt counts as sent.
-
-    So does one whose handing over has not been written down yet: if its worker has died the sweeper would call
-    it in doubt later, and the end must not depend on which of the two comes first. Evidence only ever moves
-    to "sent".
-    """
-    if delivery.state == DeliveryState.ACCEPTED:
-        return  # No move leads away from there, so that even an old copy tells the truth.
-    unsure = Delivery.objects.filter(
-        pk=delivery.pk, state__in=(DeliveryState.IN_DOUBT, DeliveryState.HANDING)
-    )
-    move(
-        unsure,
-        DeliveryState.ACCEPTED,
-        lease_until=None,
-        handed_at=Coalesce("handed_at", Value(timezone.now(), DateTimeField())),
-        detail=_("What came back proves that it was sent."),
-    )
 
 
 def event_key(

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from massmail_plugin.delivery import messages
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
 
@@ -56,6 +57,6 @@ def _by_provider_id(candidates: QuerySet[Delivery], event: Any) -> Delivery | No
 
 
 def _by_message_id(candidates: QuerySet[Delivery], event: Any) -> Delivery | None:
-    """Our own Message-ID, which nobody can guess; through an SMTP relay it is the only id there is."""
-    name = text(event.message_id).strip("<>")
-    return candidates.filter(message_id=f"<{name}>").first() if 0 < len(name) < _MAX_LENGTH else None
+    """Our own Message-ID, which nobody can forge; through an SMTP relay it is the only id there is."""
+    number = messages.delivery_of(text(event.message_id))
+    return candidates.filter(pk=number).first() if number else None

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from massmail_plugin import conf, tokens
-from massmail_plugin.feedback import events
+from massmail_plugin.feedback import events, evidence
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients import consent
@@ -87,7 +87,7 @@ def opt_out(bearer: Bearer, scopes: list[Scope], how: How) -> Receipt:
         if bearer.delivery and changed:
             _record(bearer.delivery, DeliveryEvent.Kind.OPTED_OUT, changed)
         elif bearer.delivery:
-            events.settle_doubt(bearer.delivery)
+            evidence.settle_doubt(bearer.delivery, evidence.Trace.OPT_OUT_PAGE)
         return Receipt(tuple(changed), _last_event(address))
 
 

@@ -39,8 +39,7 @@ def html_of(delivery: Delivery | None) -> str:
         # The host's own properties run here and may raise anything; the public page must not break with them.
         logger.exception("Delivery %s could not be made again", delivery.pk)
         raise NoWebCopy from error
-    html = next(content for content, kind in mail.message.alternatives if kind == "text/html")
-    return str(html).replace(_open_url(delivery), "data:,")
+    return mail.rendered.html.replace(_open_url(delivery), "data:,")
 
 
 def _is_theirs(recipient_type: recipients.RecipientType, record: Model, delivery: Delivery) -> bool:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from massmail_plugin import preferences
 from massmail_plugin.content.headers import clean_header
-from massmail_plugin.feedback import events, opting_out
+from massmail_plugin.feedback import events, evidence, opting_out
 from massmail_plugin.feedback.bounces import is_hard
 from massmail_plugin.feedback.matching import delivery_of, text
 from massmail_plugin.feedback.models import DeliveryEvent
@@ -67,7 +67,7 @@ def _receive(event: Any, esp: str) -> None:
         return
     _remember_provider_id(delivery, event)
     if kind is None or not _is_wanted(kind, event):
-        events.settle_doubt(delivery)
+        evidence.settle_doubt(delivery, kind or evidence.Trace.TAKEN, _time(event))
         return
     at = _time(event)
     url = text(event.click_url)[:2000] if kind == Kind.CLICKED else ""

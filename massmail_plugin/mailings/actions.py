@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -10,9 +11,11 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import OperationalError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from wagtail.log_actions import log
 
+from massmail_plugin import conf
 from massmail_plugin.accounts.models import accounts_for, has_own_accounts
 from massmail_plugin.content.problems import ContentError
 from massmail_plugin.mailings import preflight
@@ -51,20 +54,38 @@ def release(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> prefli
     with transaction.atomic():
         if not _move_from(mailing, [MailingState.DRAFT], MailingState.PENDING, start_at=start_at, notice=""):
             raise Refused(_("This mailing has already been sent or scheduled."))
-        _log(mailing, "massmail.release", user, recipients=result.audience.included)
+        log_verb(mailing, "massmail.release", user, recipients=result.audience.included)
     return result
 
 
-def start_due() -> list[Run]:
-    """Start every pending mailing whose time has come. Returns the new runs."""
-    due = Mailing.objects.filter(state=MailingState.PENDING, start_at__lte=timezone.now())
-    return [run for mailing in due.order_by("start_at", "pk") if (run := _start_alone(mailing))]
+def start_due(now: dt.datetime | None = None) -> list[Run]:
+    """Start every pending mailing whose time has come. Returns the new runs.
+
+    ``now`` is the database's time. One whose time came more than START_GRACE_SECONDS ago, when nothing was running,
+    does not go out in the middle of some night: it is interrupted, and a person decides.
+    """
+    now = now or timezone.now()
+    late = now - dt.timedelta(seconds=conf.get("START_GRACE_SECONDS"))
+    due = Mailing.objects.filter(state=MailingState.PENDING, start_at__lte=now).order_by("start_at", "pk")
+    for mailing in due.filter(start_at__lt=late):
+        _overslept(mailing, late)
+    return [run for mailing in due.filter(start_at__gte=late) if (run := _start_alone(mailing, now))]
 
 
-def _start_alone(mailing: Mailing) -> Run | None:
+def _overslept(mailing: Mailing, late: dt.datetime) -> None:
+    """Its time has long passed. Whoever has given it another in the meantime is not overruled."""
+    start = date_format(timezone.localtime(mailing.start_at), "DATETIME_FORMAT")
+    sentence = _(
+        "It should have started on %(start)s; nothing was running then. Press Resume to send it now, or Cancel."
+    )
+    still = Mailing.objects.filter(pk=mailing.pk, state=MailingState.PENDING, start_at__lt=late)
+    move(still, MailingState.INTERRUPTED, notice=sentence % {"start": start})
+
+
+def _start_alone(mailing: Mailing, now: dt.datetime) -> Run | None:
     """Start one mailing so that whatever goes wrong with it keeps no other from starting."""
     try:
-        return start(mailing)
+        return start(mailing, now)
     except OperationalError:
         # The database is busy or away: it stays pending, and the next tick tries again.
         logger.exception("Mailing %s could not start yet", mailing.pk)
@@ -73,35 +94,35 @@ def _start_alone(mailing: Mailing) -> Run | None:
         sentence = _(
             "It could not be started, and nothing was sent: {error}. Ask your administrator to look at the log."
         )
-        _interrupt(mailing, sentence.format(error=type(error).__name__))
+        notice = sentence.format(error=type(error).__name__)
+        _move_from(mailing, [MailingState.PENDING], MailingState.INTERRUPTED, notice=notice)
     return None
 
 
-def start(mailing: Mailing) -> Run | None:
+def start(mailing: Mailing, now: dt.datetime | None = None) -> Run | None:
     """Freeze a pending mailing and let its mails go. Returns None if somebody else was first or it cannot start.
 
-    A mailing that cannot start becomes Interrupted with the reason, and loses nothing.
+    A mailing that cannot start becomes Interrupted with the reason, and loses nothing. ``now`` is the database's
+    time: a mailing that was given a later start in the meantime waits for that.
     """
     try:
         with transaction.atomic():
             # The move comes first and is rolled back with the rest: it is the lock against a second start.
-            if not _move_from(mailing, [MailingState.PENDING], MailingState.ACTIVE, notice=""):
+            due = Mailing.objects.filter(
+                pk=mailing.pk, state=MailingState.PENDING, start_at__lte=now or timezone.now()
+            )
+            if not move(due, MailingState.ACTIVE, notice=""):
                 return None
             problems = preflight.check(mailing, starting=True).problems
             if problems:
                 raise Refused(*problems)
             run = freeze(mailing)
-            _log(mailing, "massmail.start", None, run=run.pk)
+            log_verb(mailing, "massmail.start", None, run=run.pk)
     except (Refused, ContentError) as error:
         logger.warning("Mailing %s could not start: %s", mailing.pk, error)
-        _interrupt(mailing, str(error))
+        _move_from(mailing, [MailingState.PENDING], MailingState.INTERRUPTED, notice=str(error))
         return None
     return run
-
-
-def _interrupt(mailing: Mailing, notice: str) -> None:
-    """A pending mailing cannot start: a person has to see why and press Resume."""
-    _move_from(mailing, [MailingState.PENDING], MailingState.INTERRUPTED, notice=notice)
 
 
 @transaction.atomic
@@ -109,7 +130,7 @@ def withdraw(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
     """Take a pending mailing back to Draft before it starts. Raises :class:`Refused`."""
     if not _move_from(mailing, [MailingState.PENDING], MailingState.DRAFT):
         raise Refused(_("This mailing is no longer waiting for its start."))
-    _log(mailing, "massmail.withdraw", user)
+    log_verb(mailing, "massmail.withdraw", user)
 
 
 @transaction.atomic
@@ -117,7 +138,16 @@ def pause(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
     """Stop before the next mail. Raises :class:`Refused`."""
     if not _move_from(mailing, RUNNING, MailingState.PAUSED):
         raise Refused(_("This mailing is not being sent now."))
-    _log(mailing, "massmail.pause", user)
+    log_verb(mailing, "massmail.pause", user)
+
+
+@transaction.atomic
+def hold_back(mailing: Mailing, notice: str) -> bool:
+    """Stop a running mailing none of whose mails can leave as it is. Returns whether it was running."""
+    held = _move_from(mailing, RUNNING, MailingState.PAUSED, notice=notice)
+    if held:
+        log_verb(mailing, "massmail.hold_back", None, notice=notice)
+    return held
 
 
 @transaction.atomic
@@ -138,7 +168,7 @@ def resume(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
         raise Refused(preflight.no_account())
     # Pressing Resume is the decision to go on through the accounts that are there now.
     Run.objects.filter(mailing=mailing).update(own_accounts=has_own_accounts(mailing.owner_id))
-    _log(mailing, "massmail.resume", user)
+    log_verb(mailing, "massmail.resume", user)
 
 
 @transaction.atomic
@@ -147,24 +177,24 @@ def cancel(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> int:
     unended = [state for state, targets in MAILING_MOVES.items() if MailingState.CANCELLED in targets]
     if not _move_from(mailing, unended, MailingState.CANCELLED):
         raise Refused(_("This mailing has already ended."))
-    stopped = move(_deliveries_of(mailing).filter(state__in=WAITING), DeliveryState.CANCELLED)
+    stopped = move(deliveries_of(mailing).filter(state__in=WAITING), DeliveryState.CANCELLED)
     Run.objects.filter(mailing=mailing, finished_at=None).update(finished_at=timezone.now())
-    _log(mailing, "massmail.cancel", user, stopped=stopped)
+    log_verb(mailing, "massmail.cancel", user, stopped=stopped)
     return stopped
 
 
 @transaction.atomic
 def retry_failed(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> int:
     """Queue the failed mails of a mailing again, and only those; returns how many. Raises :class:`Refused`."""
-    if not Mailing.objects.filter(pk=mailing.pk, state__in=RETRIABLE).exists():
+    # The lock keeps somebody from cancelling in between: nobody would look at these mails any more.
+    if not Mailing.objects.select_for_update().filter(pk=mailing.pk, state__in=RETRIABLE).exists():
         raise Refused(_("This mailing was cancelled, or has not been started."))
-    failed = _deliveries_of(mailing).filter(state=DeliveryState.FAILED)
+    failed = deliveries_of(mailing).filter(state=DeliveryState.FAILED)
     queued = move(failed, DeliveryState.QUEUED, attempts=0, detail="", next_attempt_at=None)
     if not queued:
         raise Refused(_("No mail of this mailing has failed."))
-    Run.objects.filter(mailing=mailing).update(finished_at=None)
-    _move_from(mailing, [MailingState.DONE, MailingState.ACTIVE_ERROR], MailingState.ACTIVE, notice="")
-    _log(mailing, "massmail.retry", user, queued=queued)
+    reopen(mailing)
+    log_verb(mailing, "massmail.retry", user, queued=queued)
     return queued
 
 
@@ -196,7 +226,14 @@ def reopen_runs() -> int:
     return reopened
 
 
-def _deliveries_of(mailing: Mailing) -> QuerySet[Delivery]:
+def reopen(mailing: Mailing) -> None:
+    """Mails wait again: a mailing that was done, or went on with trouble, is active."""
+    Run.objects.filter(mailing=mailing).update(finished_at=None)
+    _move_from(mailing, [MailingState.DONE, MailingState.ACTIVE_ERROR], MailingState.ACTIVE, notice="")
+
+
+def deliveries_of(mailing: Mailing) -> QuerySet[Delivery]:
+    """Return the ledger of all runs of ``mailing``; without a join, so that its rows can be moved."""
     return Delivery.objects.filter(run__in=Run.objects.filter(mailing=mailing))
 
 
@@ -208,5 +245,6 @@ def _move_from(
     return bool(move(here, target, **fields))
 
 
-def _log(mailing: Mailing, action: str, user: Any, **data: Any) -> None:
+def log_verb(mailing: Mailing, action: str, user: Any, **data: Any) -> None:
+    """Write one entry of the audit log."""
     log(instance=mailing, action=action, user=user, data=data or None)

@@ -8,11 +8,11 @@ from itertools import islice
 from django.db import transaction
 
 from massmail_plugin.accounts.models import has_own_accounts
-from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.resolve import Candidate, resolve
 from massmail_plugin.content.compiled import CompiledContent
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.mailings.models import Delivery, Mailing, Run, TrackedLink
+from massmail_plugin.mailings.preferred import PreferredAccounts
 from massmail_plugin.mailings.states import DeliveryState
 from massmail_plugin.recipients.models import EmailAddress
 
@@ -50,18 +50,28 @@ def _write_links(run: Run, content: CompiledContent) -> None:
 
 
 def _write_ledger(run: Run, candidates: Iterable[Candidate]) -> None:
+    preferred = PreferredAccounts(run.mailing.owner_id if run.own_accounts else None)
     candidates = iter(candidates)
     while chunk := list(islice(candidates, _CHUNK)):
         ids = _address_ids(candidate.address.key for candidate in chunk if candidate.address)
-        Delivery.objects.bulk_create(_row(run, candidate, ids) for candidate in chunk)
+        rows = [_row(run, candidate, ids) for candidate in chunk]
+        queued = (row for row in rows if row.state == DeliveryState.QUEUED)
+        mails = {row.address_id: row.vip for row in queued if row.address_id is not None}
+        accounts = preferred.among(mails)
+        for row in rows:
+            row.preferred_account_id = accounts.get(row.address_id or 0)
+        run.has_vips |= any(mails.values())
+        Delivery.objects.bulk_create(rows)
+    run.preferred_accounts = sorted(preferred.found)
+    run.save(update_fields=["has_vips", "preferred_accounts"])
 
 
 def _row(run: Run, candidate: Candidate, ids: dict[str, int]) -> Delivery:
-    # The second record with an address must not take the address's one place in the ledger.
-    keeps_address = candidate.address is not None and candidate.reason != Reason.DUPLICATE
+    # The second record with an address must not take the address's one place in the ledger, though it be left out.
+    has_place = candidate.address is not None and candidate.is_first
     return Delivery(
         run=run,
-        address_id=ids[candidate.address.key] if candidate.address and keeps_address else None,
+        address_id=ids[candidate.address.key] if candidate.address and has_place else None,
         recipient_type=candidate.recipient_type,
         object_id=candidate.object_id,
         name=candidate.name[:255],
@@ -71,6 +81,7 @@ def _row(run: Run, candidate: Candidate, ids: dict[str, int]) -> Delivery:
         state=DeliveryState.SKIPPED if candidate.reason else DeliveryState.QUEUED,
         reason=candidate.reason,
         detail=candidate.detail[:1000],
+        vip=candidate.vip,
     )
 
 

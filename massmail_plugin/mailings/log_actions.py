@@ -11,9 +11,12 @@ _ACTIONS = [
     ("massmail.start", _("Start"), _("Started")),
     ("massmail.withdraw", _("Withdraw"), _("Taken back to draft")),
     ("massmail.pause", _("Pause"), _("Paused")),
+    ("massmail.hold_back", _("Hold back"), _("Paused by itself")),
     ("massmail.resume", _("Resume"), _("Resumed")),
     ("massmail.cancel", _("Cancel"), _("Cancelled")),
     ("massmail.retry", _("Retry failed"), _("Failed mails queued again")),
+    ("massmail.count_as_sent", _("Count as sent"), _("Mails in doubt counted as sent")),
+    ("massmail.send_again", _("Send again"), _("Mails in doubt queued again")),
 ]
 
 

@@ -18,6 +18,7 @@ from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.content.compiled import LINK_LIMIT
 from massmail_plugin.content.models import EmailTemplate
+from massmail_plugin.exact_text import ExactCharField
 from massmail_plugin.mailings.states import DeliveryState, MailingState
 from massmail_plugin.recipients.consent import Scope
 from massmail_plugin.recipients.models import EmailAddress
@@ -108,6 +109,14 @@ class TrackingUrl(models.Model):
 class Mailing(models.Model):
     """One template to the campaign's lists, from a start time on, through its owner's accounts."""
 
+    class InDoubt(models.TextChoices):
+        """What becomes of a mail of which nobody can say whether it left."""
+
+        #: At most once.
+        HOLD = "hold", _("Hold them until somebody decides: nobody gets two mails")
+        #: At least once.
+        RESEND = "resend", _("Send them again by itself: nobody is left without a mail")
+
     campaign = models.ForeignKey(
         Campaign, on_delete=models.PROTECT, related_name="mailings", verbose_name=_("campaign")
     )
@@ -138,6 +147,16 @@ class Mailing(models.Model):
         default=False,
         help_text=_(
             "Ticked: whoever uses the opt-out link gets no mailing again. Not ticked: they leave this campaign's lists."
+        ),
+    )
+    in_doubt = models.CharField(
+        _("mails in doubt"),
+        max_length=6,
+        choices=InDoubt.choices,
+        default=InDoubt.HOLD,
+        help_text=_(
+            "When the connection breaks in the moment of sending, nobody can say whether the mail left. "
+            "Held, it may be missing until you decide. Sent again, some people may get it twice."
         ),
     )
     state = models.CharField(
@@ -185,6 +204,9 @@ class Run(models.Model):
     #: Whether its mails leave through its owner's own accounts, and not through everybody's. Frozen: when those
     #: stop or are deleted, a person decides whether the rest may come from another address.
     own_accounts = models.BooleanField(default=False)
+    #: What its ledger holds, so that a claim asks for nothing else: any VIPs, and which preferred accounts.
+    has_vips = models.BooleanField(default=False)
+    preferred_accounts = models.JSONField(default=list)
     started_at = models.DateTimeField(_("started"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished"), null=True)
 
@@ -197,6 +219,15 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mailing_id}/{self.pk}"
+
+    def accounts(self) -> models.QuerySet[SenderAccount]:
+        """Return the accounts that its mails may leave through, whatever state they are in."""
+        if not self.own_accounts:
+            return SenderAccount.objects.filter(owner=None)
+        if self.mailing.owner_id is None:
+            # The owner was deleted, and the accounts with them: what is everybody's is not the owner's own.
+            return SenderAccount.objects.none()
+        return SenderAccount.objects.filter(owner=self.mailing.owner_id)
 
     @property
     def opt_out_scopes(self) -> list[Scope]:
@@ -238,7 +269,7 @@ class Delivery(models.Model):
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="deliveries")
     address = models.ForeignKey(EmailAddress, null=True, on_delete=models.PROTECT, related_name="deliveries")
     recipient_type = models.CharField(_("type"), max_length=100)
-    object_id = models.CharField(max_length=64)
+    object_id = ExactCharField(max_length=64)
     name = models.CharField(_("name"), max_length=255, blank=True)
     #: The address as it was in the record; ``envelope`` is what RCPT TO gets.
     email = models.CharField(_("address"), max_length=320, blank=True)
@@ -257,6 +288,23 @@ class Delivery(models.Model):
     next_attempt_at = models.DateTimeField(null=True)
     claim_token = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True)
+    #: When it counts against its account's limits: the end of its lease while it is in flight, afterwards the time
+    #: of its fence. Empty: it was not sent.
+    paced_at = models.DateTimeField(null=True)
+    #: When nobody could say any more whether it had left. Stays when it is sent again: it may have left before.
+    doubted_at = models.DateTimeField(null=True)
+    #: Frozen from the recipient type: only these go through a main account.
+    vip = models.BooleanField(default=False)
+    #: The account that this person is used to; empty: whichever comes first. Only a wish: that of a deleted account
+    #: stays. A constraint would have each freeze lock the accounts' rows, and their claims wait for its end.
+    preferred_account = models.ForeignKey(
+        SenderAccount,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
 
     account = models.ForeignKey(
         SenderAccount,
@@ -264,11 +312,11 @@ class Delivery(models.Model):
         on_delete=models.SET_NULL,
         related_name="deliveries",
         verbose_name=_("account"),
+        # The index with the time begins with it; each change of a mail's state writes all indexes anew (PostgreSQL).
+        db_index=False,
     )
-    #: Ours, stable over attempts (RFC 5322 3.6.4), with the angle brackets.
-    message_id = models.CharField(max_length=255, blank=True, db_index=True)
     #: The provider's own name for the mail, which its webhooks use.
-    provider_id = models.CharField(max_length=255, blank=True, db_index=True)
+    provider_id = ExactCharField(max_length=255, blank=True)
     handed_at = models.DateTimeField(_("sent"), null=True)
 
     add_to_reference_index = False
@@ -284,8 +332,14 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["run", "state"], name="massmail_delivery_by_state"),
+            # A claim reads the next mails of a run from it, and neither sorts nor passes over any: see routes.lanes.
+            models.Index(
+                fields=["run", "state", "vip", "preferred_account", "next_attempt_at", "id"],
+                name="massmail_delivery_lane",
+            ),
+            models.Index(fields=["account", "paced_at"], name="massmail_delivery_paced"),
             models.Index(fields=["state", "lease_until"], name="massmail_delivery_lease"),
+            models.Index(fields=["provider_id"], name="massmail_delivery_provider"),
         ]
 
     def __str__(self) -> str:

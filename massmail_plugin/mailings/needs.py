@@ -8,13 +8,11 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
-from massmail_plugin.mailings.states import OPEN, RUNNING, MailingState
-
-_UNFINISHED = (MailingState.PENDING, *RUNNING, MailingState.PAUSED, MailingState.INTERRUPTED)
+from massmail_plugin.mailings.states import OPEN, UNDER_WAY
 
 
 def mailings_that_need(accounts: Iterable[SenderAccount]) -> QuerySet[Mailing]:
-    """Return the unfinished mailings that have no other ready account, or have open mails at one of these."""
+    """Return the mailings under way that have no other ready account, or have open mails at one of these."""
     going = list(accounts)
     ids = [account.pk for account in going]
     ready = SenderAccount.objects.filter(state=SenderAccount.State.READY).exclude(pk__in=ids)
@@ -28,7 +26,7 @@ def mailings_that_need(accounts: Iterable[SenderAccount]) -> QuerySet[Mailing]:
         own = SenderAccount.objects.exclude(owner=None).exclude(state=SenderAccount.State.OFF)
         without_own = Q(owner=None) | ~Q(owner__in=own.values("owner"))
         needs |= (~_has_run() & without_own) | _has_run(own_accounts=False)
-    return Mailing.objects.filter(needs, state__in=_UNFINISHED)
+    return Mailing.objects.filter(needs, state__in=UNDER_WAY)
 
 
 def _has_run(**conditions: bool) -> Q:

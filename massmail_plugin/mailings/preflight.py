@@ -11,12 +11,14 @@ from django.utils.translation import gettext as _
 
 from massmail_plugin import preferences, recipients
 from massmail_plugin.accounts.models import accounts_for
+from massmail_plugin.accounts.pacing.why import Why
 from massmail_plugin.audience.members import missing_types
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.resolve import Summary, summarise
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.content.lint import lint
 from massmail_plugin.content.problems import ContentError
+from massmail_plugin.mailings import forecast, forecast_words
 from massmail_plugin.mailings.models import Mailing
 
 
@@ -58,6 +60,9 @@ def check(mailing: Mailing, *, starting: bool = False) -> Preflight:
     result.problems.extend(_setting_problems(mailing, starting=starting))
     _check_content(mailing, result)
     _check_audience(mailing, result)
+    _check_main_accounts(mailing, result)
+    if not starting:
+        _check_times(mailing, result)
     return result
 
 
@@ -118,6 +123,30 @@ def _check_audience(mailing: Mailing, result: Preflight) -> None:
     result.audience = summarise(lists, excluded)
     if not result.audience.included:
         result.problems.append(Finding(_("Nobody would get this mailing: see below why."), Place.CAMPAIGN))
+
+
+def _check_main_accounts(mailing: Mailing, result: Preflight) -> None:
+    """Main accounts alone would keep most people waiting for ever, without a word."""
+    kinds = set(accounts_for(mailing.owner_id).values_list("is_main", flat=True))
+    people = result.audience.included
+    without = people - result.audience.vips
+    if kinds == {True} and without:
+        sentence = _(
+            "Only your main account is ready, and it sends only to VIP recipients: %(without)d of %(people)d people "
+            "would get no mail. Switch on another account, or untick “only for VIP recipients” in this one."
+        ) % {"without": without, "people": people}
+        result.problems.append(Finding(sentence, Place.ACCOUNTS))
+
+
+def _check_times(mailing: Mailing, result: Preflight) -> None:
+    """Whoever presses Send should know before that nothing will leave today, or that it will take weeks."""
+    now = timezone.now()
+    found = forecast.of_start(mailing, result.audience.included, result.audience.vips, now)
+    if found.why is Why.NEVER_OPEN:
+        result.problems.append(Finding(found.why.sentence, Place.ACCOUNTS))
+        return
+    for sentence in forecast_words.before_start(found, mailing, now):
+        result.warnings.append(Finding(sentence, Place.ACCOUNTS))
 
 
 def _check_types(lists: list[TargetListPage], excluded: list[TargetListPage], result: Preflight) -> None:

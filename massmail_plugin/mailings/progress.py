@@ -35,6 +35,11 @@ class Progress:
         return sum(self.states[state] for state in OPEN)
 
     @property
+    def on_their_way(self) -> int:
+        """Mails that workers have in their hands."""
+        return self.states[DeliveryState.CLAIMED] + self.states[DeliveryState.HANDING]
+
+    @property
     def ended(self) -> int:
         """Mails that have found an end, good or bad."""
         return self.recipients - self.waiting

@@ -35,6 +35,8 @@ class MailingState(models.TextChoices):
 
 
 RUNNING = (MailingState.ACTIVE, MailingState.ACTIVE_ERROR)
+#: Released and not ended: somebody waits for it, or should look after it.
+UNDER_WAY = (MailingState.PENDING, *RUNNING, MailingState.PAUSED, MailingState.INTERRUPTED)
 #: What is neither under way nor the proof of what was sent.
 DELETABLE = (MailingState.DRAFT, MailingState.CANCELLED)
 
@@ -84,7 +86,7 @@ class DeliveryState(models.TextChoices):
     DEFERRED = "deferred", _("will be tried again")
     #: The server refused it for good, or its attempts are used up.
     FAILED = "failed", _("failed")
-    #: It may or may not have left. Never sent again by itself.
+    #: It may or may not have left; see :mod:`massmail_plugin.mailings.doubt`.
     IN_DOUBT = "in_doubt", _("in doubt")
     #: Gets no mail, for the reason given.
     SKIPPED = "skipped", _("left out")
@@ -97,9 +99,20 @@ WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
 #: States in which a delivery still waits for its end.
 OPEN = (DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.HANDING, DeliveryState.DEFERRED)
 
+# To ACCEPTED from where nobody has it in hand: one that was in doubt before turns out to have arrived.
 DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
-    DeliveryState.QUEUED: (DeliveryState.CLAIMED, DeliveryState.SKIPPED, DeliveryState.CANCELLED),
-    DeliveryState.DEFERRED: (DeliveryState.CLAIMED, DeliveryState.SKIPPED, DeliveryState.CANCELLED),
+    DeliveryState.QUEUED: (
+        DeliveryState.CLAIMED,
+        DeliveryState.ACCEPTED,
+        DeliveryState.SKIPPED,
+        DeliveryState.CANCELLED,
+    ),
+    DeliveryState.DEFERRED: (
+        DeliveryState.CLAIMED,
+        DeliveryState.ACCEPTED,
+        DeliveryState.SKIPPED,
+        DeliveryState.CANCELLED,
+    ),
     DeliveryState.CLAIMED: (
         DeliveryState.HANDING,
         DeliveryState.QUEUED,
@@ -115,14 +128,14 @@ DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
         DeliveryState.FAILED,
         DeliveryState.IN_DOUBT,
     ),
-    # Evidence (an answer that came late, a webhook, a click) settles a doubt.
+    # Proof (an answer that came late, a webhook, a click) or a person settles a doubt.
     DeliveryState.IN_DOUBT: (
         DeliveryState.ACCEPTED,
         DeliveryState.DEFERRED,
         DeliveryState.FAILED,
         DeliveryState.QUEUED,
     ),
-    DeliveryState.FAILED: (DeliveryState.QUEUED,),
+    DeliveryState.FAILED: (DeliveryState.QUEUED, DeliveryState.ACCEPTED),
     DeliveryState.CANCELLED: (DeliveryState.QUEUED,),
     DeliveryState.ACCEPTED: (),
     DeliveryState.SKIPPED: (),
@@ -135,6 +148,12 @@ def move(queryset: QuerySet[Any], target: MailingState | DeliveryState, **fields
     One conditional UPDATE. Returns how many rows moved; 0 means that somebody else was first. Raises
     ``ValueError`` for conditions on other tables that are not in subqueries of their own.
     """
+    # The state last: MariaDB changes one column after the other, and a field's new value may hang on the old state.
+    return movable(queryset, target).update(**fields, state=target)
+
+
+def movable(queryset: QuerySet[Any], target: MailingState | DeliveryState) -> QuerySet[Any]:
+    """Return those rows of ``queryset`` that the table allows to move to ``target``. Raises what ``move`` raises."""
     table: dict[Any, tuple[Any, ...]] = MAILING_MOVES if isinstance(target, MailingState) else DELIVERY_MOVES
     sources = [source for source, targets in table.items() if target in targets]
     moving = queryset.filter(state__in=sources)
@@ -142,4 +161,4 @@ def move(queryset: QuerySet[Any], target: MailingState | DeliveryState, **fields
     # somebody else has changed while the UPDATE waited for it: a mail just sent would become a cancelled one.
     if moving.query.count_active_tables() > 1:
         raise ValueError("Name other tables in a subquery (Exists, __in), not by a join.")
-    return moving.update(state=target, **fields)
+    return moving

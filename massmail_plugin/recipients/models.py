@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from massmail_plugin.exact_text import ExactCharField
+
 #: The scope of a consent event that concerns every mail, and not one target list.
 EVERYTHING = ""
 
@@ -13,7 +15,7 @@ EVERYTHING = ""
 class EmailAddress(models.Model):
     """One row per normalised address. Changed only by the verbs in ``recipients.consent``."""
 
-    key = models.CharField(
+    key = ExactCharField(
         _("address"), max_length=254, unique=True, help_text=_("Lower case, the domain in ASCII.")
     )
     invalid_since = models.DateTimeField(
@@ -83,6 +85,7 @@ class ConsentEvent(models.Model):
         ONE_CLICK = "one_click", _("one-click button of the mail program")
         UNDO = "undo", _("undo on the opt-out page")
         PROVIDER = "provider", _("reported by the e-mail provider")
+        SERVER = "server", _("answer of the mail server")
         OPERATOR = "operator", _("a person in the admin")
         IMPORT = "import", _("import")
 

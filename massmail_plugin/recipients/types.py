@@ -24,23 +24,26 @@ class RecipientRow:
     name: str
     #: As the record has it: may be empty, malformed, or in any letter case.
     email: str
+    #: Whether a main account may write to them.
+    vip: bool = False
 
 
 class RecipientType:
     """Describes how one host model is mailed. Subclass, and decorate with ``register(Model)``.
 
     Attributes that name data are field *paths* (``"company__name"``), so that audiences are resolved in
-    SQL; ``name`` and ``merge_fields`` may also name a property or a method without arguments.
+    SQL; ``name``, ``vip`` and ``merge_fields`` may also name a property or a method without arguments.
     """
 
     #: Path to the e-mail address. Must be a field.
     email: str = "email"
     #: Path, property or method that gives the name for display. Empty: ``str(record)``.
     name: str = ""
-    #: Optional paths: whose record it is, whose department, VIP flag, language code, time zone name.
+    #: Path, property or method that is true for those to whom a main account may write. Empty: for nobody.
+    vip: str = ""
+    #: Optional paths: whose record it is, whose department, language code, time zone name.
     owner: str = ""
     department: str = ""
-    vip: str = ""
     language: str = ""
     time_zone: str = ""
     #: What templates may use: ``"first_name"`` becomes ``{{ contact.first_name }}`` and
@@ -106,15 +109,18 @@ class RecipientType:
     def rows(self, queryset: QuerySet[Any]) -> Iterator[RecipientRow]:
         """Yield a row for each record of ``queryset``, in order of primary key, in flat memory."""
         queryset = queryset.order_by("pk")
-        if self.is_field(self.name):
-            for pk, name, email in queryset.values_list("pk", self.name, self.email).iterator(
-                chunk_size=2000
-            ):
-                yield RecipientRow(str(pk), str(name or "").strip(), str(email or ""))
+        if self.is_field(self.name) and (not self.vip or self.is_field(self.vip)):
+            paths = ["pk", self.name, self.email, *([self.vip] if self.vip else [])]
+            for pk, name, email, *vip in queryset.values_list(*paths).iterator(chunk_size=2000):
+                yield RecipientRow(str(pk), str(name or "").strip(), str(email or ""), any(vip))
         else:
-            for record in queryset.select_related(*self._relations([self.email])).iterator(chunk_size=2000):
+            relations = self._relations([path for path in (self.email, self.vip) if path])
+            for record in queryset.select_related(*relations).iterator(chunk_size=2000):
                 yield RecipientRow(
-                    str(record.pk), self.display_name(record), str(_follow(record, self.email) or "")
+                    str(record.pk),
+                    self.display_name(record),
+                    str(_follow(record, self.email) or ""),
+                    bool(self.vip and _follow(record, self.vip)),
                 )
 
     def display_name(self, record: Model) -> str:

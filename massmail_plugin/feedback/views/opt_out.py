@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from massmail_plugin import tokens
 from massmail_plugin.feedback import opting_out
+from massmail_plugin.feedback.evidence import Trace, settle_doubt_by_a_look
 from massmail_plugin.feedback.opting_out import Bearer, Receipt
 from massmail_plugin.feedback.views.public import page, public, test_mail_page, unknown_link_page
 from massmail_plugin.recipients.consent import How, Scope
@@ -32,6 +33,7 @@ def opt_out(request: HttpRequest, token: str) -> HttpResponse:
         return _unknown(request)
     if request.method == "POST":
         return _act(request, bearer)
+    settle_doubt_by_a_look(bearer.delivery, Trace.OPT_OUT_PAGE)
     return _show(request, bearer)
 
 

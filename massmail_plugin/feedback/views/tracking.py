@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from massmail_plugin import preferences, tokens
-from massmail_plugin.feedback import events
+from massmail_plugin.feedback import events, evidence
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.feedback.views.public import public, test_mail_page, unknown_link_page
 from massmail_plugin.mailings.models import Delivery, TrackedLink
@@ -59,12 +59,12 @@ def _count(
     """Write it down if it may be; a database that cannot write now must not keep the visitor waiting outside."""
     try:
         delivery = Delivery.objects.filter(pk=delivery_id).first()
-        if delivery is None or _is_machine(request):
+        if delivery is None:
             return
-        if _is_wanted(request, kind):
-            events.record(delivery, events.Fact(kind, timezone.now(), link))
+        if _is_machine(request) or not _is_wanted(request, kind):
+            evidence.settle_doubt(delivery, kind, by_a_look=True)
         else:
-            events.settle_doubt(delivery)
+            events.record(delivery, events.Fact(kind, timezone.now(), link, by_a_look=True))
     except DatabaseError as error:
         logger.warning("An event (%s) could not be stored: %s", kind, type(error).__name__)
 

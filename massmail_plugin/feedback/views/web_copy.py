@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from massmail_plugin import tokens
+from massmail_plugin.feedback.evidence import Trace, settle_doubt_by_a_look
 from massmail_plugin.feedback.views.public import page, public, test_mail_page, unknown_link_page
 from massmail_plugin.feedback.web_copy import NoWebCopy, html_of
 from massmail_plugin.mailings.models import Delivery
@@ -30,8 +31,11 @@ def view_in_browser(request: HttpRequest, token: str) -> HttpResponse:
     if delivery_id == 0:
         return test_mail_page(request)
     deliveries = Delivery.objects.select_related("run__mailing__campaign", "address", "account")
+    delivery = deliveries.filter(pk=delivery_id).first()
+    # Nobody but the mail itself knows this address.
+    settle_doubt_by_a_look(delivery, Trace.WEB_COPY)
     try:
-        html = html_of(deliveries.filter(pk=delivery_id).first())
+        html = html_of(delivery)
     except NoWebCopy:
         return _gone(request)
     return HttpResponse(html, headers={"Content-Security-Policy": _POLICY})
