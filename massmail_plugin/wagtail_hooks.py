@@ -12,7 +12,7 @@ from massmail_plugin.admin.access import SenderAccountPolicy
 register_permission_policy(SenderAccount, SenderAccountPolicy(SenderAccount))
 
 # Importing "deleting" registers its hooks.
-from massmail_plugin.admin import deleting, home  # noqa: E402, F401
+from massmail_plugin.admin import bulk_deleting, deleting, home, sending  # noqa: E402, F401
 from massmail_plugin.admin.group import MassmailGroup  # noqa: E402
 
 # Importing it registers its hooks.
@@ -24,6 +24,7 @@ from massmail_plugin.mailings import log_actions as mailing_log_actions  # noqa:
 hooks.register("register_log_actions", mailing_log_actions.register)
 hooks.register("register_log_actions", account_log_actions.register)
 hooks.register("construct_homepage_panels", home.add_panel)
+hooks.register("register_permissions", sending.permissions)
 
 
 @hooks.register("register_admin_viewset")

@@ -13,6 +13,7 @@ from wagtail.admin.forms import WagtailAdminModelForm
 from massmail_plugin.accounts.connections import BadBackend, read_options
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import Secret
+from massmail_plugin.admin.account_limits import time_zone_choices, working_days_field
 
 #: Where a secret is sent to. Who changes one of these must know the secret: otherwise anybody who may edit an
 #: account could have its password sent to a server of their own.
@@ -41,6 +42,8 @@ class SenderAccountForm(WagtailAdminModelForm):
         widget=WriteOnlyTextarea(attrs={"rows": 4, "spellcheck": "false", "autocomplete": "off"}),
     )
     remove_options = forms.BooleanField(label=_("Forget the stored options"), required=False)
+    working_days = working_days_field()
+    time_zone = forms.ChoiceField(label=_("Time zone"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,6 +55,7 @@ class SenderAccountForm(WagtailAdminModelForm):
                 _hint(account.backend_options),
             ]
         )
+        self.fields["time_zone"].choices = time_zone_choices(account.time_zone)
         if not account.password:
             del self.fields["remove_password"]
         if not account.backend_options:

@@ -17,6 +17,7 @@ from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.switches import switch_off, switch_on
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import LOOK, ScopedObject
+from massmail_plugin.admin.account_usage import limit_facts, next_mail
 from massmail_plugin.admin.columns import state_class
 from massmail_plugin.admin.screens import OwnPage
 from massmail_plugin.delivery.connection_check import check_connection
@@ -32,6 +33,8 @@ class AccountPage(OwnPage):
             **super().get_context_data(**kwargs),
             "account": account,
             "state_class": state_class(account.state),
+            "next_mail": next_mail(account),
+            "limit_facts": limit_facts(account),
             "may_switch": self.user_has_permission_for_instance("change", account),
             "check_url": reverse(f"{names.ACCOUNTS}:check", args=(account.pk,)),
             "switch_on_url": reverse(f"{names.ACCOUNTS}:switch_on", args=(account.pk,)),

@@ -7,8 +7,10 @@ from typing import Any
 
 import django_filters
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, MultiFieldPanel, ObjectList
 from wagtail.admin.ui.tables import Column, UserColumn
@@ -18,9 +20,11 @@ from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import ScopedListing
 from massmail_plugin.admin.account_form import SenderAccountForm
+from massmail_plugin.admin.account_limits import limit_panels
 from massmail_plugin.admin.account_page import AccountPage, CheckConnection, SwitchOff, SwitchOn
+from massmail_plugin.admin.account_usage import attach_usage
 from massmail_plugin.admin.columns import StateColumn
-from massmail_plugin.admin.screens import Create, Listing, ScopedViews
+from massmail_plugin.admin.screens import Create, Edit, Listing, ScopedViews
 
 
 def _shown_for(kind: str) -> dict[str, str]:
@@ -47,6 +51,9 @@ class AccountListing(ScopedListing, Listing):
         "that you use. Ask your mail administrator for its name, user and password."
     )
 
+    def get_table(self, object_list: Any) -> Any:
+        return super().get_table(attach_usage(object_list))
+
     def get_edit_url(self, instance: SenderAccount) -> str | None:
         may_edit = self.user_has_permission_for_instance("change", instance)
         return super().get_edit_url(instance) if may_edit else None
@@ -56,11 +63,21 @@ class AccountListing(ScopedListing, Listing):
         return super().get_delete_url(instance) if may_delete else None
 
 
+#: Django's reports of a crash show what was posted, and every variable; these views' are kept out of them.
+_keeps_secrets = [sensitive_variables(), sensitive_post_parameters("new_password", "new_options")]
+
+
+@method_decorator(_keeps_secrets, name="dispatch")
 class AccountCreate(Create):
     """A new account is one's own; administrators may choose."""
 
     def get_initial_form_instance(self) -> SenderAccount:
-        return SenderAccount(owner=self.request.user)
+        return SenderAccount(owner=self.request.user, spread_evenly=True)
+
+
+@method_decorator(_keeps_secrets, name="dispatch")
+class AccountEdit(Edit):
+    pass
 
 
 class SenderAccountViewSet(ScopedViews, ModelViewSet):
@@ -71,6 +88,7 @@ class SenderAccountViewSet(ScopedViews, ModelViewSet):
     icon = "key"
     index_view_class = AccountListing
     add_view_class = AccountCreate
+    edit_view_class = AccountEdit
     inspect_view_class = AccountPage
     filterset_class = AccountFilterSet
     search_fields = ["name", "from_email", "host"]
@@ -80,15 +98,17 @@ class SenderAccountViewSet(ScopedViews, ModelViewSet):
         Column("kind", label=_("Sends through"), accessor="get_kind_display", sort_key="kind"),
         UserColumn("owner", label=_("Owner"), blank_display_name=_("Everybody")),
         StateColumn("state", label=_("Status"), accessor="get_state_display", sort_key="state"),
+        Column("last_hour", label=_("Last hour"), accessor="usage.last_hour"),
+        Column("last_day", label=_("Last 24 hours"), accessor="usage.last_day"),
         Column("last_fault", label=_("Last fault"), accessor=_last_fault),
     ]
     edit_handler = ObjectList(
         [
-            MultiFieldPanel(["name", "owner"], heading=_("Account")),
+            MultiFieldPanel(["name", "owner", "is_main"], heading=_("Account")),
             MultiFieldPanel(
                 [FieldRowPanel(["from_name", "from_email"]), "reply_to"], heading=_("What recipients see")
             ),
-            MultiFieldPanel(["kind"], heading=_("Way out")),
+            MultiFieldPanel(["kind", "connections"], heading=_("Way out")),
             MultiFieldPanel(
                 [
                     FieldRowPanel(["host", "port"]),
@@ -104,6 +124,7 @@ class SenderAccountViewSet(ScopedViews, ModelViewSet):
                 heading=_("E-mail provider"),
                 attrs=_shown_for(SenderAccount.Kind.BACKEND),
             ),
+            *limit_panels(),
         ],
         base_form_class=SenderAccountForm,
         attrs={"data-controller": "w-rules", "data-action": "change->w-rules#resolve"},

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from wagtail.admin.paginator import WagtailPaginator
 
 from massmail_plugin.admin import names
-from massmail_plugin.admin.delivery_log import attach_events
+from massmail_plugin.admin.delivery_rows import attach_events
 from massmail_plugin.admin.screens import OwnPage
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.mailings.models import Delivery

@@ -8,9 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.text import Truncator
+from django.utils.translation import ngettext
 from wagtail.admin.ui.tables import Column
 
-from massmail_plugin.mailings.states import MailingState
+from massmail_plugin.mailings.states import DeliveryState, MailingState
 
 
 class LinkColumn(Column):
@@ -65,8 +66,17 @@ class StateColumn(Column):
     def get_cell_context_data(self, instance: Any, parent_context: Any) -> dict[str, Any]:
         context = super().get_cell_context_data(instance, parent_context)
         context["classname"] = state_class(instance.state)
-        context["notice"] = Truncator(getattr(instance, "notice", "")).chars(90)
+        context["notice"] = Truncator(getattr(instance, "notice", "") or _doubts(instance)).chars(90)
         return context
+
+
+def _doubts(instance: Any) -> str:
+    """Return how many mails of a mailing wait for somebody's decision; nothing for what has no progress."""
+    progress = getattr(instance, "progress", None)
+    number = progress.states[DeliveryState.IN_DOUBT] if progress else 0
+    if not number:
+        return ""
+    return ngettext("%(number)d mail in doubt", "%(number)d mails in doubt", number) % {"number": number}
 
 
 #: How a state looks: running, needs somebody, over.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import django_filters
@@ -12,27 +10,24 @@ from django.forms import CheckboxSelectMultiple
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column
 from wagtail.admin.widgets.button import Button
-from wagtail.permissions import policy_registry
 
 from massmail_plugin.admin import names
-from massmail_plugin.admin.access import LOOK, PolicyOf
+from massmail_plugin.admin.access import PolicyOf
 from massmail_plugin.admin.columns import AddressColumn, LinkColumn, MomentColumn
+from massmail_plugin.admin.delivery_rows import attach_cells, export
+from massmail_plugin.admin.doubts import doubtful_mailings
 from massmail_plugin.admin.screens import Listing
 from massmail_plugin.admin.spreadsheets import stream_csv
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState
-from massmail_plugin.recipients.models import EmailAddress
-
-_CHUNK = 1000
 
 
 class DeliveryLogFilterSet(WagtailFilterSet):
@@ -79,6 +74,7 @@ class DeliveryLog(PolicyOf, Listing):
         LinkColumn(
             "mailing", label=_("Mailing"), accessor="run.mailing", url_name=f"{names.MAILINGS}:inspect"
         ),
+        Column("target_list", label=_("Through list")),
         Column("state", label=_("Status"), accessor="get_state_display"),
         Column("details", label=_("Details")),
         Column("came_back", label=_("What came back"), accessor="came_back"),
@@ -119,7 +115,7 @@ class DeliveryLog(PolicyOf, Listing):
 
     def get_base_queryset(self) -> QuerySet[Delivery]:
         deliveries = Delivery.objects.filter(run__mailing__campaign=self.campaign)
-        return deliveries.select_related("run__mailing").order_by("-pk")
+        return deliveries.select_related("run__mailing", "target_list").order_by("-pk")
 
     def order_queryset(self, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
         return queryset
@@ -150,62 +146,5 @@ class DeliveryLog(PolicyOf, Listing):
         # An export must not load the whole log for the page that it does not show.
         if self.is_export:
             return {}
-        return super().get_context_data(**kwargs)
-
-
-def attach_events(deliveries: Sequence[Any]) -> None:
-    """Give each delivery ``came_back``: what came back about it, each kind once, in one query for all."""
-    kinds: dict[int, list[str]] = {}
-    events = DeliveryEvent.objects.filter(delivery__in=[delivery.pk for delivery in deliveries]).order_by(
-        "at", "pk"
-    )
-    for delivery_id, kind in events.values_list("delivery_id", "kind"):
-        label = str(DeliveryEvent.Kind(kind).label)
-        if label not in kinds.setdefault(delivery_id, []):
-            kinds[delivery_id].append(label)
-    for delivery in deliveries:
-        delivery.came_back = ", ".join(kinds.get(delivery.pk, ()))
-
-
-def attach_cells(deliveries: Sequence[Any], user: Any) -> None:
-    """Give each delivery what a table of them shows: ``came_back``, ``details`` and ``address_url``."""
-    attach_events(deliveries)
-    may_look = policy_registry.get_by_type(EmailAddress).user_has_any_permission(user, LOOK)
-    for delivery in deliveries:
-        # What a server says when it takes a mail is the same noise in every row.
-        is_sent = delivery.state == DeliveryState.ACCEPTED
-        delivery.details = "" if is_sent else delivery.get_reason_sentence()
-        has_page = may_look and delivery.address_id
-        delivery.address_url = names.own_page(names.ADDRESSES, delivery.address_id) if has_page else ""
-
-
-def export(deliveries: QuerySet[Delivery]) -> tuple[list[Any], Iterator[list[Any]]]:
-    """Return headings and rows of the log; rows are read while they are written."""
-    headings = [
-        _("Name"),
-        _("Address"),
-        _("Mailing"),
-        _("Status"),
-        _("Details"),
-        _("What came back"),
-        _("Sent"),
-    ]
-    return headings, _export_rows(deliveries.iterator(chunk_size=_CHUNK))
-
-
-def _export_rows(deliveries: Iterable[Any]) -> Iterator[list[Any]]:
-    rows = iter(deliveries)
-    while chunk := list(islice(rows, _CHUNK)):
-        attach_events(chunk)
-        for delivery in chunk:
-            yield [
-                delivery.name,
-                delivery.email,
-                delivery.run.mailing.name,
-                delivery.get_state_display(),
-                delivery.get_reason_sentence(),
-                delivery.came_back,
-                timezone.localtime(delivery.handed_at).isoformat(sep=" ", timespec="seconds")
-                if delivery.handed_at
-                else "",
-            ]
+        doubtful = doubtful_mailings(self.campaign, self.request.user)
+        return {**super().get_context_data(**kwargs), "doubtful_mailings": doubtful}

@@ -9,6 +9,7 @@ from massmail_plugin.admin.accounts import SenderAccountViewSet
 from massmail_plugin.admin.addresses import EmailAddressViewSet
 from massmail_plugin.admin.campaigns import CampaignViewSet
 from massmail_plugin.admin.mailings import MailingViewSet
+from massmail_plugin.admin.sending import SendingViewSet
 from massmail_plugin.admin.target_lists.viewset import TargetListViewSet
 from massmail_plugin.admin.templates import EmailTemplateViewSet
 
@@ -27,4 +28,5 @@ class MassmailGroup(ViewSetGroup):
         TargetListViewSet,
         SenderAccountViewSet,
         EmailAddressViewSet,
+        SendingViewSet,
     )

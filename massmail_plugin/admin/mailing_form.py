@@ -31,6 +31,15 @@ class MailingForm(WagtailAdminModelForm):
                 "In your time zone, %(zone)s. Empty: as soon as you press Send."
             ) % {"zone": zone}
 
+    def full_clean(self) -> None:
+        super().full_clean()
+        faults = self.errors.get("start_at")
+        if faults and any(fault.code == "ambiguous_timezone" for fault in faults.as_data()):
+            sentence = _(
+                "In that night the clocks change, so that this time comes twice or not at all. Choose another one."
+            )
+            self.errors["start_at"] = self.error_class([sentence], renderer=self.renderer)
+
     def _possible_owners(self) -> QuerySet[Any]:
         """Mails leave through the owner's accounts, so nobody may write in another person's name."""
         users = get_user_model()._default_manager.filter(is_active=True).order_by("pk")

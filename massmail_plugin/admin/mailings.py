@@ -22,7 +22,9 @@ from wagtail.admin.views import generic
 from wagtail.admin.viewsets.model import ModelViewSet
 
 from massmail_plugin.admin import names
+from massmail_plugin.admin.alarms import alarms
 from massmail_plugin.admin.columns import LinkColumn, MomentColumn, ProgressColumn, StateColumn
+from massmail_plugin.admin.doubts import DoubtsView
 from massmail_plugin.admin.mailing_form import MailingForm, NoLongerDraft
 from massmail_plugin.admin.mailing_page import MailingPage, MailingProgress
 from massmail_plugin.admin.mailing_preview import MailingPreview
@@ -58,6 +60,9 @@ class MailingListing(Listing):
     empty_text = _(
         "No mailing yet. A mailing sends one template to the lists of a campaign. Make a campaign first."
     )
+
+    def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_context_data(*args, **kwargs), "alarms": alarms(self.request.user)}
 
     def get_table(self, object_list: Any) -> Any:
         mailings = list(object_list)
@@ -109,6 +114,7 @@ class MailingCopy(generic.CopyView):
             template=original.template,
             owner=self.request.user,
             opt_out_entirely=original.opt_out_entirely,
+            in_doubt=original.in_doubt,
         )
 
 
@@ -185,6 +191,7 @@ class MailingViewSet(ScopedViews, ModelViewSet):
             MultiFieldPanel(["name", "campaign", "template"], heading=_("Mailing")),
             MultiFieldPanel(["owner", "start_at"], heading=_("From whom and when")),
             MultiFieldPanel(["opt_out_entirely"], heading=_("Opting out")),
+            MultiFieldPanel(["in_doubt"], heading=_("When the connection breaks")),
         ],
         base_form_class=MailingForm,
     )
@@ -200,6 +207,7 @@ class MailingViewSet(ScopedViews, ModelViewSet):
             path("preview/<int:pk>/", MailingPreview.as_view(), name="preview"),
             path("send/<int:pk>/", self.construct_view(SendView), name="send"),
             path("send-test/<int:pk>/", self.construct_view(SendTestView), name="send_test"),
+            path("doubts/<int:pk>/", self.construct_view(DoubtsView), name="doubts"),
             path("cancel/<int:pk>/", self.construct_view(CancelView), name="cancel"),
             *verb_routes(),
         ]

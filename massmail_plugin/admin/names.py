@@ -11,6 +11,7 @@ CAMPAIGNS = "massmail_campaigns"
 MAILINGS = "massmail_mailings"
 ACCOUNTS = "massmail_accounts"
 ADDRESSES = "massmail_addresses"
+SENDING = "massmail_sending"
 
 
 def own_page(namespace: str, pk: int) -> str:

@@ -79,7 +79,17 @@ class MassmailLive extends window.StimulusModule.Controller {
       const fresh = fetched.getElementById(part.id);
       if (!fresh) return;
       Object.assign(part.dataset, fresh.dataset);
-      if (part.innerHTML !== fresh.innerHTML) part.innerHTML = fresh.innerHTML;
+      if (part.innerHTML !== fresh.innerHTML) this.renew(part, fresh);
+    });
+  }
+
+  /* What somebody has ticked stays ticked. */
+  renew(part, fresh) {
+    const ticked = Array.from(part.querySelectorAll("input:checked"), (box) => [box.name, box.value]);
+    part.innerHTML = fresh.innerHTML;
+    ticked.forEach(([name, value]) => {
+      const box = part.querySelector(`input[name="${name}"][value="${value}"]`);
+      if (box) box.checked = true;
     });
   }
 }
