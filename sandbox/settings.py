@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -77,7 +78,7 @@ TEMPLATES = [
     },
 ]
 
-SQLITE = {
+SQLITE: dict[str, Any] = {
     "ENGINE": "django.db.backends.sqlite3",
     "NAME": VAR / "sandbox.sqlite3",
     "OPTIONS": {
@@ -98,9 +99,19 @@ POSTGRESQL = {
     "PASSWORD": os.environ.get("PGPASSWORD", ""),
     "NAME": os.environ.get("PGDATABASE", "massmail_sandbox"),
 }
+MARIADB = {
+    "ENGINE": "django.db.backends.mysql",
+    "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
+    "PORT": os.environ.get("MYSQL_TCP_PORT", "3306"),
+    "USER": os.environ.get("MYSQL_USER", "root"),
+    "PASSWORD": os.environ.get("MYSQL_PWD", ""),
+    "NAME": os.environ.get("MYSQL_DATABASE", "massmail_sandbox"),
+    "OPTIONS": {"charset": "utf8mb4"},
+}
+_DATABASES: dict[str, dict[str, Any]] = {"postgresql": POSTGRESQL, "mariadb": MARIADB}
 DATABASES = {
     "default": {
-        **(POSTGRESQL if os.environ.get("MASSMAIL_TEST_DATABASE") == "postgresql" else SQLITE),
+        **_DATABASES.get(os.environ.get("MASSMAIL_TEST_DATABASE", ""), SQLITE),
         # With 0 the cluster's ORM broker would open a connection for every single operation.
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
@@ -159,7 +170,8 @@ LOGGING = {
 
 # What massmail_plugin needs
 
-_WORKERS, _QUEUE_LIMIT, _TIMEOUT = 2, 2, 120
+# A mail server may take ten minutes to answer one mail, after a task's slice of 20 seconds.
+_WORKERS, _QUEUE_LIMIT, _TIMEOUT = 2, 2, 720
 
 Q_CLUSTER = {
     "name": "massmail-sandbox",
@@ -184,7 +196,16 @@ Q_CLUSTER = {
 
 ANYMAIL = {"WEBHOOK_SECRET": "sandbox:not-a-secret"}
 
-MASSMAIL: dict[str, object] = {"BASE_URL": BASE_URL}
+MASSMAIL: dict[str, object] = {
+    "BASE_URL": BASE_URL,
+    "JOURNAL_DIR": str(VAR / "journal"),
+    # "worker" for trying out massmail_worker.
+    "RUNNER": os.environ.get("MASSMAIL_SANDBOX_RUNNER", "django-q"),
+}
+if "MASSMAIL_SANDBOX_REDIS" in os.environ:
+    # For trying out the cluster with Redis, for example "redis://127.0.0.1:6379/5". It gives no receipts.
+    del Q_CLUSTER["orm"]
+    Q_CLUSTER["redis"] = os.environ["MASSMAIL_SANDBOX_REDIS"]
 if "MASSMAIL_SANDBOX_LEASE_SECONDS" in os.environ:
     # For trying out what becomes of a dead worker's mails without waiting a quarter of an hour.
     MASSMAIL["LEASE_SECONDS"] = int(os.environ["MASSMAIL_SANDBOX_LEASE_SECONDS"])

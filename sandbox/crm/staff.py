@@ -71,7 +71,10 @@ def _editors_permissions() -> QuerySet[Permission]:
     """Editors mail whom they want, but delete nothing, and only look at the CRM."""
     permissions = Permission.objects.all()
     return (
-        permissions.filter(content_type__app_label="massmail_plugin").exclude(codename__startswith="delete_")
+        permissions.filter(content_type__app_label="massmail_plugin")
+        .exclude(codename__startswith="delete_")
+        # Whether workers are alive is for those who run the site.
+        .exclude(content_type__model="epoch")
         | permissions.filter(content_type__app_label="crm", codename__startswith="view_")
         | permissions.filter(content_type__app_label="wagtailadmin", codename="access_admin")
     )
