@@ -1,6 +1,8 @@
 """``python -m tests``: every test that this machine can run, on each database, and what could not be run here.
 
 With MASSMAIL_FORBID_SKIPS=1 anything that is left out makes the whole run fail.
+
+``python -m tests faults``: 200 workers are killed while 5,000 mails leave; says what became of the mails.
 """
 
 from __future__ import annotations
@@ -15,7 +17,33 @@ import psycopg
 
 from tests.browser import find_chromium
 
-SIDE_BY_SIDE = ("-n", str(min(os.cpu_count() or 1, 4)))
+#: Tests of a group share what they have started (a sandbox), and so a process.
+SIDE_BY_SIDE = ("--durations=15", "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup")
+
+#: How many workers die in ``python -m tests faults``.
+KILLS = 200
+
+#: What claims, counts and moves rows, or tells people apart by text.
+ON_MARIADB = (
+    "tests/acceptance/faults/test_killed_worker.py",
+    "tests/acceptance/faults/test_random_kills.py",
+    "tests/integration/infrastructure",
+    "tests/integration/recipients",
+    "tests/integration/audience/test_list_members.py",
+    "tests/integration/audience/test_members_screen.py",
+    "tests/integration/audience/test_resolving_lists.py",
+    "tests/integration/mailings",
+    "tests/integration/delivery/test_claim_limits.py",
+    "tests/integration/delivery/test_connections.py",
+    "tests/integration/delivery/test_epoch.py",
+    "tests/integration/delivery/test_ledger.py",
+    "tests/integration/delivery/test_routes.py",
+    "tests/integration/delivery/test_sending.py",
+    "tests/integration/delivery/test_ticker.py",
+    "tests/integration/feedback/test_feedback_races.py",
+    "tests/integration/feedback/test_figures.py",
+    "tests/integration/feedback/test_settling_doubts.py",
+)
 
 
 @dataclass
@@ -24,15 +52,17 @@ class Run:
 
     name: str
     arguments: tuple[str, ...]
-    environment: dict[str, str] = field(default_factory=dict)
+    database: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
     status: int = 0
     seconds: float = 0
 
     def go(self) -> None:
         print(f"\n{self.name}\n{'-' * len(self.name)}", flush=True)
         began = time.monotonic()
-        command = [sys.executable, "-m", "pytest", "--durations=10", *self.arguments]
-        self.status = subprocess.run(command, env={**os.environ, **self.environment}).returncode
+        command = [sys.executable, "-m", "pytest", *self.arguments]
+        environment = {**os.environ, "MASSMAIL_TEST_DATABASE": self.database, **self.variables}
+        self.status = subprocess.run(command, env=environment).returncode
         self.seconds = time.monotonic() - began
 
     def __str__(self) -> str:
@@ -40,27 +70,45 @@ class Run:
 
 
 def main() -> int:
-    no_browser, no_postgresql = _without_chromium(), _without_postgresql()
-    runs = _runs(browser=not no_browser, postgresql=not no_postgresql)
+    no_browser, no_postgresql, no_mariadb = _without_chromium(), _without_postgresql(), _without_mariadb()
+    databases = ["postgresql"] * (not no_postgresql) + ["mariadb"] * (not no_mariadb)
+    runs = _runs(browser=not no_browser, databases=databases)
+    left_out = no_browser + no_postgresql + no_mariadb
+    if sys.argv[1:] == ["faults"]:
+        runs, left_out = _random_kills(databases), no_postgresql
     for run in runs:
         run.go()
-    return _report(runs, no_browser + no_postgresql)
+    return _report(runs, left_out)
 
 
-def _runs(*, browser: bool, postgresql: bool) -> list[Run]:
+def _runs(*, browser: bool, databases: list[str]) -> list[Run]:
     which = "" if browser else "not browser"
-    runs = [
-        Run("Unit and integration tests, SQLite", ("tests/unit", "tests/integration", *SIDE_BY_SIDE)),
-        Run("Acceptance tests, SQLite", ("tests/acceptance", "-m", which)),
-    ]
-    if postgresql:
-        on_postgresql = {"MASSMAIL_TEST_DATABASE": "postgresql"}
-        which = " and ".join(filter(None, [which, "not any_database"]))
-        runs += [
-            Run("Integration tests, PostgreSQL", ("tests/integration", *SIDE_BY_SIDE), on_postgresql),
-            Run("Acceptance tests, PostgreSQL", ("tests/acceptance", "-m", which), on_postgresql),
-        ]
+    # The acceptance tests first: they are the longest, and mostly wait.
+    arguments = (*SIDE_BY_SIDE, "tests/acceptance", "tests/unit", "tests/integration", "-m", which)
+    runs = [Run("Every test, on SQLite", arguments)]
+    which = " and ".join(filter(None, [which, "not any_database"]))
+    if "postgresql" in databases:
+        arguments = (*SIDE_BY_SIDE, "tests/acceptance", "tests/integration", "-m", which)
+        runs.append(Run("What the database can change, on PostgreSQL", arguments, "postgresql"))
+    if "mariadb" in databases:
+        runs.append(
+            Run(
+                "What writes by SQL of our own, on MariaDB",
+                (*SIDE_BY_SIDE, *ON_MARIADB, "-m", which),
+                "mariadb",
+            )
+        )
     return runs
+
+
+def _random_kills(databases: list[str]) -> list[Run]:
+    """Return the long runs of what is short in the others; "-s" shows what each has to say at its end."""
+    arguments = ("-q", "-s", "tests/acceptance/faults/test_random_kills.py")
+    return [
+        Run(f"{KILLS} random kills, {name}", arguments, database, {"MASSMAIL_TEST_KILLS": str(KILLS)})
+        for database, name in (("", "SQLite"), ("postgresql", "PostgreSQL"))
+        if not database or database in databases
+    ]
 
 
 def _without_chromium() -> list[str]:
@@ -85,6 +133,26 @@ def _without_postgresql() -> list[str]:
     except psycopg.OperationalError as error:
         reason = str(error).splitlines()[0]
         return [f"Tests on PostgreSQL: no way in at {host}:{port} ({reason})."]
+    return []
+
+
+def _without_mariadb() -> list[str]:
+    """Return why MariaDB cannot be tested with, if it cannot."""
+    host, port = os.environ.get("MYSQL_HOST", "127.0.0.1"), os.environ.get("MYSQL_TCP_PORT", "3306")
+    try:
+        import MySQLdb
+    except ImportError:
+        return ["Tests on MariaDB: mysqlclient is not installed; see pyproject.toml, group mariadb."]
+    try:
+        MySQLdb.connect(
+            host=host,
+            port=int(port),
+            user=os.environ.get("MYSQL_USER", "root"),
+            password=os.environ.get("MYSQL_PWD", ""),
+            connect_timeout=5,
+        ).close()
+    except MySQLdb.OperationalError as error:
+        return [f"Tests on MariaDB: no way in at {host}:{port} ({error.args[-1]})."]
     return []
 
 

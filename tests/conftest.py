@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
 
+from tests import any_database
+from tests.database import database_of_this_process, make_template, shared_by_a_run
+from tests.rows import restore_after_each_test
 from tests.smtp_server import SmtpServer
 
 _FORBID_SKIPS = "MASSMAIL_FORBID_SKIPS"
@@ -28,23 +33,43 @@ def _empty_cache() -> Iterator[None]:
     cache.clear()
 
 
-@pytest.fixture
-def transactional_db(django_db_serialized_rollback: None, transactional_db: None) -> None:
-    """Each test finds what the migrations have written: emptying all tables takes Wagtail's root page away."""
+@pytest.fixture(scope="session")
+def migrated_template(django_db_blocker: DjangoDbBlocker) -> None:
+    """What every database of this run is a copy of."""
+    with django_db_blocker.unblock():
+        make_template()
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """Nothing: ``tests.settings`` already gives each pytest-xdist worker a database of its own."""
+def django_db_setup(migrated_template: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Each test finds what the migrations have written, also after tests that commit."""
+    with database_of_this_process():
+        with django_db_blocker.unblock():
+            restore_after_each_test()
+        yield
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    # The processes of pytest-xdist inherit what the first one sets.
+    shared = shared_by_a_run()
+    shared.__enter__()
+    config.add_cleanup(lambda: shared.__exit__(None, None, None))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        marker = item.get_closest_marker("django_db")
-        if marker and marker.kwargs.get("transaction"):
-            # The same as the fixture above, for tests that only bear the marker.
-            restoring = pytest.mark.django_db(transaction=True, serialized_rollback=True)
-            item.add_marker(restoring, append=False)
+        if any_database.reason(item.nodeid):
+            item.add_marker(pytest.mark.any_database)
+    elsewhere = [item for item in items if not _is_for(connection.vendor, item)]
+    if elsewhere:
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in set(elsewhere)]
+
+
+def _is_for(vendor: str, item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("only_on")
+    return marker is None or vendor in marker.args
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

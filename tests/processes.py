@@ -10,10 +10,14 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
+
+from tests.database import named
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MANAGE = (sys.executable, "sandbox/manage.py")
@@ -28,7 +32,7 @@ def sandbox_environment(**variables: str) -> dict[str, str]:
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "sandbox.settings",
         "MASSMAIL_SANDBOX_VAR": str(settings.VAR),
-        "PGDATABASE": str(connection.settings_dict["NAME"]),
+        **named(str(connection.settings_dict["NAME"])),
         "PYTHONUNBUFFERED": "1",
         **variables,
     }
@@ -40,6 +44,14 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
     return port
+
+
+def wait_until(happened: Callable[[], bool], what: str) -> None:
+    """Look again and again: rows, files and ports tell nobody that they have changed."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not happened():
+        assert time.monotonic() < give_up, f"This has not happened: {what}."
+        time.sleep(0.05)
 
 
 class Process:
@@ -83,9 +95,17 @@ class Process:
             if words in line:
                 return
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def wait_for_its_end(self) -> int:
         """Return its exit status."""
         return self._process.wait(PATIENCE_SECONDS)
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send a signal to the process itself, and not to its children."""
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """End the whole group as a power cut would: at once, and nothing can be tidied up."""

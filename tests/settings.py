@@ -16,24 +16,18 @@ os.environ["MASSMAIL_SANDBOX_VAR"] = _folder
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
 from sandbox.settings import *  # noqa: E402, F403
-from sandbox.settings import DATABASES, SQLITE  # noqa: E402
+from sandbox.settings import DATABASES, POSTGRESQL, SQLITE  # noqa: E402
 
 # No test cuts the power, so that no commit has to wait for the disk. Killed processes lose nothing by it.
-if DATABASES["default"]["ENGINE"] == SQLITE["ENGINE"]:
-    init_command = SQLITE["OPTIONS"]["init_command"].replace("synchronous=FULL", "synchronous=OFF")
-    DATABASES["default"]["OPTIONS"] = {**SQLITE["OPTIONS"], "init_command": init_command}
-    # A file, not memory: threads and other processes use it like a real one.
-    DATABASES["default"]["TEST"] = {"NAME": SQLITE["NAME"]}
-    # A test's rows need not survive a power cut.
-    DATABASES["default"]["OPTIONS"] = {
-        **SQLITE["OPTIONS"],
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
-    }
+_database = DATABASES["default"]
+if _database["ENGINE"] == SQLITE["ENGINE"]:
+    _pragmas = _database["OPTIONS"]["init_command"].replace("synchronous=FULL", "synchronous=OFF")
+    _database["OPTIONS"] = {**_database["OPTIONS"], "init_command": _pragmas}
 else:
-    DATABASES["default"]["OPTIONS"] = {"options": "-c synchronous_commit=off"}
     # Runs beside each other on one server must not meet.
-    DATABASES["default"]["TEST"] = {"NAME": f"test_massmail_{Path(_folder).name[-8:].lower()}"}
-    DATABASES["default"]["OPTIONS"] = {"options": "-c synchronous_commit=off"}
+    _database["NAME"] = f"test_massmail_{Path(_folder).name[-8:].lower()}"
+if _database["ENGINE"] == POSTGRESQL["ENGINE"]:
+    _database["OPTIONS"] = {"options": "-c synchronous_commit=off"}
 
 # Slow on purpose in real life; here every test's user would pay for it.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

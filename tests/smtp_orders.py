@@ -41,7 +41,7 @@ class Order:
     #: A reply line; None: break the connection.
     reply: str | None = None
     held: Held | None = None
-    #: Only if this is part of the verb's argument (for "dot": of the recipients).
+    #: Only if this is part of the verb's argument (for "dot": of the recipients, or of the client's name).
     when: str = ""
     #: How often; None: for ever.
     times: int | None = None

@@ -32,6 +32,8 @@ class ReceivedMail:
     content: bytes
     #: Counts connections from 1: mails with the same number came over one.
     connection: int
+    #: What the client called itself.
+    client: str = ""
 
     @property
     def message(self) -> EmailMessage:
@@ -52,6 +54,8 @@ class SmtpServer:
 
     #: User names and passwords; empty: nobody has to log in.
     users: dict[str, str] = field(default_factory=dict)
+    #: Letters beyond ASCII before the @ of an address (RFC 6531).
+    takes_utf8: bool = False
     host: str = "127.0.0.1"
     port: int = 0
     mails: list[ReceivedMail] = field(default_factory=list)
@@ -87,6 +91,10 @@ class SmtpServer:
 
     def mails_to(self, address: str) -> list[ReceivedMail]:
         return [mail for mail in list(self.mails) if address in mail.recipients]
+
+    def keep(self, mail: ReceivedMail) -> None:
+        """Take responsibility for the mail: it is answered "250" next."""
+        self.mails.append(mail)
 
     def take_order(self, place: Place, argument: str) -> Order | None:
         """Return what to do at ``place``, once for each time that it is done."""
@@ -130,7 +138,7 @@ class _Conversation(SMTP):
         super().__init__(
             _Mailbox(server, server.connections),
             hostname="mail.test.example",
-            enable_SMTPUTF8=True,
+            enable_SMTPUTF8=server.takes_utf8,
             authenticator=_authenticator(server) if server.users else None,
             auth_required=bool(server.users),
             auth_require_tls=False,
@@ -187,22 +195,22 @@ class _Mailbox:
         self._server, self._connection = server, connection
 
     async def handle_DATA(self, smtp: _Conversation, session: Session, envelope: Envelope) -> str:
-        argument = " ".join(envelope.rcpt_tos)
+        client = str(session.host_name)
+        argument = " ".join([*envelope.rcpt_tos, client])
         order = self._server.take_order("dot", argument)
         if order and order.reply is not None:
             return order.reply
-        self._keep(envelope)
+        self._server.keep(self._received(envelope, client))
         if order and order.held:
             await order.held.stop_here()
         elif order:
             await smtp.break_off()
         return "250 2.0.0 OK"
 
-    def _keep(self, envelope: Envelope) -> None:
+    def _received(self, envelope: Envelope, client: str) -> ReceivedMail:
         content = cast(bytes, envelope.original_content)
-        recipients = tuple(envelope.rcpt_tos)
-        self._server.mails.append(
-            ReceivedMail(envelope.mail_from or "", recipients, content, self._connection)
+        return ReceivedMail(
+            envelope.mail_from or "", tuple(envelope.rcpt_tos), content, self._connection, client
         )
 
 

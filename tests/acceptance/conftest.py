@@ -20,14 +20,15 @@ _OUTCOME = pytest.StashKey[pytest.TestReport]()
 
 
 @pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+def sandbox(tmp_path_factory: pytest.TempPathFactory, migrated_template: None) -> Iterator[RunningSandbox]:
     """The whole sandbox with its people, for all tests of one module."""
     with RunningSandbox(tmp_path_factory.mktemp("sandbox")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="module")
+def browser(migrated_template: None) -> Iterator[Browser]:
+    """Chromium. While it runs Django lets nobody use the database: Playwright has an event loop in this thread."""
     path = find_chromium()
     if path is None:
         pytest.skip("Chromium is not installed.")

@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from email.message import EmailMessage
 from pathlib import Path
 from types import TracebackType
-from uuid import uuid4
-
-import psycopg
 
 from sandbox.inbox.maildir import Maildir
+from tests.database import temporary_database
 from tests.processes import MANAGE, REPOSITORY, Process, free_port
-
-_ON_POSTGRESQL = os.environ.get("MASSMAIL_TEST_DATABASE") == "postgresql"
 
 
 class RunningSandbox:
@@ -25,6 +21,7 @@ class RunningSandbox:
 
     def __init__(self, folder: Path) -> None:
         self._stack = ExitStack()
+        self._folder = folder
         self._web_port, self._smtp_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self._web_port}"
         self.smtp_port = self._smtp_port
@@ -41,9 +38,7 @@ class RunningSandbox:
 
     def __enter__(self) -> RunningSandbox:
         with ExitStack() as stack:
-            if _ON_POSTGRESQL:
-                self.environment["PGDATABASE"] = stack.enter_context(_database())
-            self.manage("migrate", "--verbosity=0")
+            self.environment |= stack.enter_context(temporary_database(self._folder))
             self.manage("load_sandbox")
             self.mail_server = stack.enter_context(self._start(*MANAGE, "run_mail_server"))
             self.web_server = stack.enter_context(self._start(*self._waitress()))
@@ -104,17 +99,3 @@ def by_recipient(mails: Sequence[EmailMessage]) -> dict[str, EmailMessage]:
         assert recipient not in found, f"{recipient} got two mails."
         found[recipient] = mail
     return found
-
-
-@contextmanager
-def _database() -> Iterator[str]:
-    """Yield the name of a new PostgreSQL database; it is gone afterwards."""
-    name = f"massmail_acceptance_{uuid4().hex[:8]}"
-    where = {"host": os.environ.get("PGHOST", "127.0.0.1"), "port": os.environ.get("PGPORT", "5432")}
-    who = {"user": os.environ.get("PGUSER", "postgres"), "password": os.environ.get("PGPASSWORD", "")}
-    with psycopg.connect(**where, **who, dbname="postgres", autocommit=True) as server:
-        server.execute(f'CREATE DATABASE "{name}"')
-        try:
-            yield name
-        finally:
-            server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

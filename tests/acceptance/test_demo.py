@@ -17,7 +17,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # The demo itself always uses SQLite.
-pytestmark = pytest.mark.any_database
+pytestmark = [pytest.mark.any_database, pytest.mark.xdist_group("demo")]
 
 READY = "Serving until you press Ctrl-C."
 

@@ -10,7 +10,7 @@ from tests.acceptance.new_project import NewProject, build_wheel, clean_environm
 from tests.acceptance.readme import readme_blocks
 from tests.processes import REPOSITORY, Process, free_port
 
-pytestmark = pytest.mark.any_database
+pytestmark = [pytest.mark.any_database, pytest.mark.xdist_group("wheel")]
 
 PACKAGE = REPOSITORY / "massmail_plugin"
 

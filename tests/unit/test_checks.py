@@ -70,6 +70,8 @@ def test_a_project_without_recipients_is_told_where_to_write_them(monkeypatch):
         ({"merge_fields": ["frist_name"]}, ["massmail_plugin.E005"]),
         ({"merge_fields": "first_name"}, ["massmail_plugin.E007"]),
         ({"name": "nick"}, ["massmail_plugin.E005"]),
+        ({"vip": "is_dear"}, ["massmail_plugin.E005"]),
+        ({"vip": "full_name"}, []),
         ({"merge_fields": ["company__name", "pk"]}, []),
     ],
 )

@@ -1,8 +1,11 @@
 """Tokens carry numbers, say no to everything else, and survive a new key."""
 
 import base64
+import hashlib
+import hmac
 
 import pytest
+from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,3 +64,18 @@ def test_a_token_holds_nothing_but_numbers_and_is_short():
     token = tokens.make(Purpose.OPT_OUT, 1_000_000, 2_000_000)
     assert len(token) < 30
     assert token.replace("-", "").replace("_", "").isalnum()
+
+
+@given(key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100), numbers=numbers)
+def test_a_token_is_signed_by_hmac_sha256(key, numbers):
+    with override_settings(MASSMAIL={"SECRET_KEYS": [key]}):
+        token = tokens.make(Purpose.CLICK, *numbers)
+    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    expected = hmac.new(key.encode(), b"massmail_plugin.tokens\0click\0" + raw[10:], hashlib.sha256).digest()
+    assert raw[:10] == expected[:10]
+
+
+@given(number=st.integers(0, 2**63 - 1), others=st.lists(st.integers(0, 300), max_size=5))
+def test_tokens_made_together_are_those_made_one_by_one(number, others):
+    made = tokens.Signer(Purpose.CLICK).make_each(number, others)
+    assert made == [tokens.make(Purpose.CLICK, number, other) for other in others]

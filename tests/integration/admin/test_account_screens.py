@@ -32,6 +32,12 @@ def _form(**changes):
         "new_password": "",
         "backend": "",
         "new_options": "",
+        "connections": "4",
+        "spacing_from": "0",
+        "spacing_until": "0",
+        "work_from": "08:30",
+        "work_until": "17:30",
+        "working_days": ["0", "1", "2", "3"],
     }
     return {**data, **changes}
 
@@ -200,3 +206,67 @@ def test_the_listing_needs_no_more_queries_for_more_accounts(administrator):
     for _number in range(4):
         an_account(owner=a_user())
     assert count(_url("index")) == few
+
+
+def test_limits_and_working_hours_are_entered_in_the_form(editor, account):
+    changes = {
+        "per_hour": "50",
+        "per_day": "300",
+        "spread_evenly": "on",
+        "is_main": "on",
+        "working_hours_only": "on",
+        "work_from": "09:00",
+        "work_until": "00:00",
+        "working_days": ["0", "4"],
+        "time_zone": "Europe/Berlin",
+    }
+    editor.post(_url("edit", account), _form(**changes))
+    account.refresh_from_db()
+    assert (account.per_minute, account.per_hour, account.per_day) == (None, 50, 300)
+    assert account.spread_evenly
+    assert account.is_main
+    assert account.working_days == [0, 4]
+    assert account.time_zone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"work_from": "22:00", "work_until": "06:00"}, "end later than they begin"),
+        ({"work_from": ""}, "both times"),
+        ({"working_days": []}, "at least one day"),
+        ({"time_zone": "Europe/Atlantis"}, "Select a valid choice"),
+        ({"per_hour": "0"}, "greater than or equal to 1"),
+        ({"spacing_from": "40", "spacing_until": "20"}, "longest pause"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused_in_words(editor, account, changes, complaint):
+    response = editor.post(_url("edit", account), _form(working_hours_only="on", **changes))
+    assert complaint in response.content.decode()
+    account.refresh_from_db()
+    assert not account.working_hours_only
+
+
+def test_a_new_account_sends_at_any_time_and_spreads_what_is_limited(editor):
+    page = editor.get(_url("add")).context["form"]
+    assert not page["working_hours_only"].value()
+    assert page["spread_evenly"].value()
+    assert page["working_days"].value() == [0, 1, 2, 3]
+
+
+def test_the_page_says_what_was_sent_and_when_the_next_mail_leaves(editor):
+    from django.utils import timezone
+
+    from massmail_plugin.mailings.models import Delivery
+    from tests.builders import a_mailing, contacts, start_now
+
+    account = an_account(owner=editor.user, per_hour=2, per_day=1000)
+    run = start_now(a_mailing(to=contacts(2), through=account))
+    Delivery.objects.filter(run=run).update(state="accepted", account=account, paced_at=timezone.now())
+    page = editor.get(_url("inspect", account)).content.decode()
+    assert "Nothing leaves before" in page
+    assert "limit of mails an hour is used up" in page
+    assert "2 of 1,000" in page
+    listing = editor.get(_url("index")).content.decode()
+    assert "2 of 2" in listing
+    assert "2 of 1,000" in listing

@@ -38,6 +38,8 @@ TABLE = [
     ("massmail_mailings:send", "mailing", "get", SENDERS),
     ("massmail_mailings:send", "mailing", "post", SENDERS),
     ("massmail_mailings:send_test", "mailing", "get", SENDERS),
+    ("massmail_mailings:doubts", "mailing", "get", EVERYBODY),
+    ("massmail_mailings:doubts", "mailing", "post", SENDERS),
     ("massmail_mailings:cancel", "mailing", "get", SENDERS),
     ("massmail_mailings:cancel", "mailing", "post", SENDERS),
     ("massmail_mailings:withdraw", "mailing", "post", SENDERS),

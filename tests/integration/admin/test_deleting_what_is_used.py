@@ -178,7 +178,12 @@ def _delete_users(client, *users):
     one = reverse("wagtailusers_users:delete", args=[users[0].pk])
     bulk = reverse("wagtail_bulk_action", args=["auth", "user", "delete"])
     query = "&".join(f"id={user.pk}" for user in users)
-    return [client.get(one), client.post(one), client.post(f"{bulk}?{query}")]
+    return [
+        client.get(one),
+        client.post(one),
+        client.get(f"{bulk}?{query}"),
+        client.post(f"{bulk}?{query}"),
+    ]
 
 
 def test_a_user_whose_account_mailings_need_is_kept(administrator):
@@ -203,6 +208,7 @@ def test_a_user_with_accounts_and_sent_mailings_is_deleted(administrator, is_bul
     EmailTemplate.objects.update(owner=owner)
     if is_bulk:
         bulk = reverse("wagtail_bulk_action", args=["auth", "user", "delete"])
+        assert "Are you sure" in administrator.get(f"{bulk}?id={owner.pk}").content.decode()
         assert administrator.post(f"{bulk}?id={owner.pk}").status_code == 302
     else:
         url = reverse("wagtailusers_users:delete", args=[owner.pk])

@@ -3,8 +3,9 @@
 import pytest
 from django.urls import reverse
 
+from massmail_plugin.mailings import deciding
 from massmail_plugin.mailings.models import Mailing
-from tests.builders import a_campaign, a_mailing, a_user
+from tests.builders import a_campaign, a_mailing, a_user, an_account, contacts, start_now
 from tests.integration.admin.conftest import Counting, a_stranger, allow
 
 pytestmark = pytest.mark.django_db
@@ -64,3 +65,14 @@ def test_many_need_no_more_queries_and_only_the_first_are_shown(editor):
     page = _home(editor)
     assert page.count(">Mailing active<") == 10
     assert f"{reverse('massmail_mailings:index')}?state=pending" in page
+
+
+def test_a_mailing_that_is_done_but_for_doubts_waits_for_somebody(editor):
+    an_account()
+    mailing = a_mailing(to=contacts(2))
+    run = start_now(mailing)
+    run.deliveries.update(state="in_doubt")
+    Mailing.objects.update(state="done")
+    assert "Some mails are in doubt: decide what becomes of them." in _home(editor)
+    deciding.count_as_sent(mailing)
+    assert HEADING not in _home(editor)

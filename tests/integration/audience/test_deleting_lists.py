@@ -54,5 +54,9 @@ def test_several_at_once_are_kept_too(browser: Client) -> None:
     used, unused = a_target_list(title="Customers"), a_target_list(title="Old")
     a_campaign(used)
     url = f"/admin/bulk/wagtailcore/page/delete/?id={used.pk}&id={unused.pk}&next=/admin/"
-    assert "“Customers” is kept" in browser.post(url).content.decode()
+    # At once, and not after "Are you sure?".
+    for ask in (browser.get, browser.post):
+        assert "“Customers” is kept" in ask(url).content.decode()
     assert TargetListPage.objects.count() == 2
+    unasked = f"/admin/bulk/wagtailcore/page/delete/?id={unused.pk}&next=/admin/"
+    assert "Are you sure" in browser.get(unasked).content.decode()

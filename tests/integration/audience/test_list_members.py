@@ -55,7 +55,10 @@ def strangers(
         with connection.cursor() as cursor:
             # Django's schema editor cannot work inside a transaction on SQLite.
             columns = f"id {pk.db_type(connection)} PRIMARY KEY, email varchar(50)"
-            cursor.execute(f"CREATE TABLE massmail_stranger ({columns})")
+            if connection.vendor == "mysql":
+                # It outlives the transaction there.
+                cursor.execute("DROP TEMPORARY TABLE IF EXISTS massmail_stranger")
+            cursor.execute(f"CREATE TEMPORARY TABLE massmail_stranger ({columns})")
         monkeypatch.setitem(registry._types, "crm.stranger", RecipientType(stranger))
         yield [
             stranger._default_manager.create(pk=key, email=f"s{n}@example.org") for n, key in enumerate(keys)

@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError
 
 from massmail_plugin.accounts.switches import switch_off
-from massmail_plugin.delivery import ledger
+from massmail_plugin.delivery import claiming, ledger, messages
 from massmail_plugin.delivery.messages import Composer, compose_delivery
 from massmail_plugin.delivery.ticker import run_tick
 from massmail_plugin.delivery.worker import drain
@@ -48,11 +48,12 @@ def test_everybody_gets_one_mail_and_the_mailing_is_done(smtp_server):
     assert mailing.runs.get().finished_at is not None
 
 
-def test_one_connection_serves_many_mails(smtp_server):
-    account = an_account(smtp_server)
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_few_connections_serve_many_mails(smtp_server, connections):
+    account = an_account(smtp_server, connections=connections)
     start_now(a_mailing(to=contacts(25)))
     drain(account.pk)
-    assert {mail.connection for mail in smtp_server.mails} == {1}
+    assert {mail.connection for mail in smtp_server.mails} == set(range(1, connections + 1))
 
 
 def test_the_mail_is_personal_and_carries_the_headers_of_a_mass_mail(smtp_server):
@@ -73,7 +74,7 @@ def test_the_mail_is_personal_and_carries_the_headers_of_a_mass_mail(smtp_server
     for once in ("From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe"):
         assert len(message.get_all(once)) == 1
     assert message["Message-ID"].endswith("@sandbox.example>")
-    assert message["Message-ID"] == run.deliveries.get().message_id
+    assert messages.delivery_of(message["Message-ID"]) == run.deliveries.get().pk
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
     assert max(len(line) for line in mail.content.split(b"\r\n")) <= 998
 
@@ -148,14 +149,14 @@ def test_a_recipient_type_that_cannot_be_read_holds_up_only_its_own_people(smtp_
 
 
 def test_an_account_deleted_during_its_turn_ends_the_turn_and_others_go_on(smtp_server, monkeypatch):
-    account = an_account(smtp_server)
+    account = an_account(smtp_server, connections=1)
     run = start_now(a_mailing(to=contacts(3)))
     commit = ledger.commit_to_send
 
-    def deleted_before_the_second(delivery):
+    def deleted_before_the_second(deliveries):
         if smtp_server.mails:
             account.__class__.objects.filter(pk=account.pk).delete()
-        return commit(delivery)
+        return commit(deliveries)
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(ledger, "commit_to_send", deleted_before_the_second)
@@ -169,13 +170,13 @@ def test_an_account_deleted_during_its_turn_ends_the_turn_and_others_go_on(smtp_
 def test_switching_the_account_off_works_before_the_next_mail(smtp_server, monkeypatch):
     passes = ledger.commit_to_send
 
-    def switched_off_before_the_third(delivery):
-        if delivery.email.startswith("person3@"):
+    def switched_off_before_the_third(deliveries):
+        if any(delivery.email.startswith("person3@") for delivery in deliveries):
             switch_off(account)
-        return passes(delivery)
+        return passes(deliveries)
 
     monkeypatch.setattr(ledger, "commit_to_send", switched_off_before_the_third)
-    account = an_account(smtp_server)
+    account = an_account(smtp_server, connections=1)
     run = start_now(a_mailing(to=contacts(5)))
     assert drain(account.pk).stopped
     assert smtp_server.recipients == ["person1@customers.example", "person2@customers.example"]
@@ -200,7 +201,7 @@ def test_a_name_that_no_database_stores_is_harmless_too(smtp_server, name):
     """They reach us through a host's property."""
     account = an_account(smtp_server)
     run = start_now(a_mailing(to=[a_contact("eve@customers.example")]))
-    (delivery,) = ledger.claim(account, 1)
+    (delivery,) = claiming.claim(account, 1)
     delivery.name = name
     mail = compose_delivery(
         Composer.for_run(run, "http://host.example"), account, delivery, {"first_name": name}
@@ -233,9 +234,9 @@ def test_who_says_no_while_their_mail_is_on_the_wire_gets_nothing(smtp_server):
     address = EmailAddress.objects.get(key="person1@customers.example")
     commit = ledger.commit_to_send
 
-    def say_no_just_before(delivery):
+    def say_no_just_before(deliveries):
         consent.opt_out(address, [Scope()], LINK)
-        return commit(delivery)
+        return commit(deliveries)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger, "commit_to_send", say_no_just_before)
@@ -276,25 +277,27 @@ def test_a_deleted_record_and_a_changed_address_are_left_out_with_the_reason(smt
     assert reasons == {str(gone_id): "record_gone", str(moved.pk): "address_changed", str(same.pk): ""}
 
 
+@pytest.mark.parametrize("connections", [1, 4])
 @pytest.mark.parametrize("verb", [actions.pause, actions.cancel])
-def test_pause_and_cancel_take_effect_before_the_next_dot(smtp_server, verb):
-    account = an_account(smtp_server)
+def test_pause_and_cancel_take_effect_before_the_next_dot(smtp_server, monkeypatch, verb, connections):
+    account = an_account(smtp_server, connections=connections)
     mailing = a_mailing(to=contacts(10))
     run = start_now(mailing)
-    commit, seen = ledger.commit_to_send, []
+    commit, passed, stopped = ledger.commit_to_send, [], []
 
-    def stop_at_the_third(delivery):
-        seen.append(delivery.pk)
-        if len(seen) == 3:
-            verb(mailing)
-        return commit(delivery)
+    def stop_at_the_third(deliveries):
+        if len(passed) + len(deliveries) >= 3 and not stopped:
+            stopped.append(verb(mailing))
+        allowed = commit(deliveries)
+        passed.extend(allowed)
+        return allowed
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger, "commit_to_send", stop_at_the_third)
-        drain(account.pk)
-    assert len(smtp_server.mails) == 2
+    monkeypatch.setattr(ledger, "commit_to_send", stop_at_the_third)
+    drain(account.pk)
+    assert len(smtp_server.mails) == len(passed) <= 2
     waiting = DeliveryState.CANCELLED if verb is actions.cancel else DeliveryState.QUEUED
-    assert sorted(states_by_address(run).values()) == sorted([DeliveryState.ACCEPTED] * 2 + [waiting] * 8)
+    left = [DeliveryState.ACCEPTED] * len(passed)
+    assert sorted(states_by_address(run).values()) == sorted(left + [waiting] * (10 - len(passed)))
 
 
 def test_a_paused_mailing_goes_on_where_it_was(smtp_server):

@@ -1,8 +1,10 @@
 """The tick, the schedule and the nudges: what keeps everything going, and what a lost one costs."""
 
+import threading
 from datetime import timedelta
 
 from django.core.management import call_command
+from django.db import connections
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
@@ -85,14 +87,14 @@ def test_one_pass_of_the_command_does_what_a_cluster_does(smtp_server, capsys):
 
 
 def test_an_account_that_breaks_keeps_no_other_from_sending(smtp_server, monkeypatch):
-    from massmail_plugin.management.commands import massmail_tick
+    from massmail_plugin.delivery import foreground
 
-    def drain_or_break(account_id):
+    def drain_or_break(account_id, **options):
         if account_id == broken.pk:
             raise SystemError("a bug of ours")
-        return drain(account_id)
+        return drain(account_id, **options)
 
-    monkeypatch.setattr(massmail_tick, "drain", drain_or_break)
+    monkeypatch.setattr(foreground, "drain", drain_or_break)
     broken = an_account(owner=a_user())
     an_account(smtp_server)
     actions.release(a_mailing(to=contacts(1), through=broken))
@@ -117,6 +119,34 @@ def test_a_repeated_and_a_late_nudge_do_no_harm(smtp_server):
     assert sorted(smtp_server.recipients) == [f"person{n}@customers.example" for n in (1, 2, 3)]
 
 
+def test_a_turn_shows_that_it_lives_while_it_waits_for_a_slow_server(smtp_server, monkeypatch):
+    """A worker that waits ten minutes for an answer must not look like one that has frozen."""
+    from massmail_plugin.delivery import heartbeats, tasks, turn
+
+    beats, third = [], threading.Event()
+
+    def beat(kind):
+        beats.append(kind)
+        if len(beats) == 3:
+            third.set()
+
+    monkeypatch.setattr(heartbeats, "beat", beat)
+    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0)
+    monkeypatch.setattr(turn, "_LOOK_UP_SECONDS", 0.01)
+    account = an_account(smtp_server)
+    start_now(a_mailing(to=contacts(1)))
+    with smtp_server.holding("dot") as held:
+        sending = threading.Thread(target=lambda: (tasks.drain_account(account.pk), connections.close_all()))
+        sending.start()
+        held.wait_until_reached()
+        third.clear()
+        beats.clear()
+        assert third.wait(60)
+        held.release()
+        sending.join(60)
+    assert set(beats) == {"cluster", "tick"}
+
+
 def test_an_unreachable_server_is_not_called_without_end(smtp_server):
     """A drain that had to stop must not nudge its own account again: that would be a hot loop."""
     from massmail_plugin.delivery import tasks
@@ -134,7 +164,7 @@ def test_a_broker_that_is_away_fails_nobodys_click(monkeypatch):
     def away(*args, **kwargs):
         raise ConnectionError("no broker")
 
-    monkeypatch.setattr(nudges, "async_task", away)
+    monkeypatch.setattr("django_q.tasks.async_task", away)
     nudges.nudge_tick()
 
 

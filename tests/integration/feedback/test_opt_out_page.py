@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from massmail_plugin import tokens
 from massmail_plugin.audience.models import TargetListPage
-from massmail_plugin.delivery import ledger
+from massmail_plugin.delivery import claiming, ledger
 from massmail_plugin.feedback import opting_out
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState
@@ -262,13 +262,14 @@ def test_other_methods_and_huge_bodies_are_refused(browser: Client, sent: Sent) 
     assert not ConsentEvent.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_an_opt_out_stops_the_mails_of_the_run_that_have_not_left(browser: Client, sent: Sent) -> None:
     account = SenderAccount.objects.get()
     Delivery.objects.filter(run=sent.run).update(state=DeliveryState.QUEUED, handed_at=None)
-    claimed = {delivery.email: delivery for delivery in ledger.claim(account, 10)}
+    claimed = {delivery.email: delivery for delivery in claiming.claim(account, 10)}
     leave(browser, sent)
-    assert ledger.commit_to_send(claimed["bob@customers.example"])
-    assert not ledger.commit_to_send(claimed[ADDRESS]), "The fence stands between the opt-out and the dot."
+    assert ledger.commit_to_send([claimed["bob@customers.example"]])
+    assert not ledger.commit_to_send([claimed[ADDRESS]]), "The fence stands between the opt-out and the dot."
 
 
 @pytest.mark.parametrize("wish", [THESE, EVERYTHING])

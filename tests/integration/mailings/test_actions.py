@@ -9,13 +9,15 @@ from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery import ledger
+from massmail_plugin.delivery import ledger, routes
+from massmail_plugin.delivery.outcomes import taken_back
 from massmail_plugin.mailings import actions, preflight
 from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.mailings.states import DeliveryState, MailingState
 from massmail_plugin.preferences import MailPreferences
 from massmail_plugin.recipients import registry
+from massmail_plugin.recipients.models import EmailAddress
 from sandbox.crm.models import Lead
 from tests.builders import (
     a_campaign,
@@ -232,6 +234,29 @@ def test_everybody_of_the_lists_is_in_the_ledger_with_a_reason_or_a_place():
     assert set(run.deliveries.exclude(reason="").values_list("state", flat=True)) == {DeliveryState.SKIPPED}
 
 
+@pytest.mark.parametrize("left_out", ["opted_out", "complained", "invalid", "excluded"])
+def test_several_records_with_the_address_of_somebody_who_is_left_out_keep_nobody_else_from_the_mailing(
+    left_out,
+):
+    an_account()
+    twice = [
+        a_contact("ann@customers.example"),
+        a_contact("ANN@customers.example"),
+        a_contact("ann@Customers.example"),
+    ]
+    excluded = []
+    if left_out == "excluded":
+        excluded = [a_target_list(twice[1])]
+    else:
+        EmailAddress.objects.create(key="ann@customers.example", **{f"{left_out}_since": timezone.now()})
+    lists = [a_target_list(*twice, a_contact("bob@customers.example"))]
+    run = start_now(a_mailing(campaign=a_campaign(*lists, excluding=excluded)))
+    anns = run.deliveries.filter(email__istartswith="ann")
+    assert set(anns.values_list("state", "reason")) == {(DeliveryState.SKIPPED, left_out)}
+    assert anns.exclude(address=None).count() == 1
+    assert run.deliveries.get(state=DeliveryState.QUEUED).email == "bob@customers.example"
+
+
 def test_withdraw_only_before_the_start():
     an_account()
     mailing = a_mailing(to=contacts(1))
@@ -285,10 +310,10 @@ def test_a_mailing_that_is_done_while_a_mail_waits_goes_on():
     Delivery.objects.filter(pk=doubtful.pk).update(state=DeliveryState.IN_DOUBT, claim_token="t", attempts=1)
     assert (actions.finish_runs(), actions.reopen_runs()) == (1, 0)
     doubtful.refresh_from_db()
-    assert ledger.take_back(doubtful)
+    assert ledger.write([taken_back(doubtful)])
     assert actions.reopen_runs() == 1
     assert _state(mailing) == MailingState.ACTIVE
-    assert list(ledger.due(SenderAccount.objects.get())) == [doubtful]
+    assert routes.has_work(SenderAccount.objects.get())
 
 
 def test_each_verb_is_in_the_audit_log_with_the_person():

@@ -47,6 +47,41 @@ def test_names_come_from_a_field_a_method_or_the_record(kind: type[RecipientType
     assert row.object_id == str(Contact.objects.get().pk)
 
 
+class VipByField(RecipientType):
+    name = "last_name"
+    vip = "is_vip"
+
+
+class VipThroughRelation(RecipientType):
+    name = "last_name"
+    vip = "company__is_vip"
+
+
+class VipByMethod(RecipientType):
+    name = "last_name"
+    vip = "full_name"
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (VipByField, {"Ada": True, "Bob": False, "": False}),
+        (VipThroughRelation, {"Ada": False, "Bob": True, "": False}),
+        (VipByMethod, {"Ada": True, "Bob": True, "": False}),
+        (ByField, {"Ada": False, "Bob": False, "": False}),
+    ],
+)
+def test_vips_come_from_a_field_a_relation_or_a_method(
+    kind: type[RecipientType], wanted: dict[str, bool]
+) -> None:
+    a_contact(first_name="", last_name="Ada", is_vip=True, company=Account.objects.create(name="Ada Ltd"))
+    a_contact(first_name="", last_name="Bob", company=Account.objects.create(name="Bob Ltd", is_vip=True))
+    a_contact(first_name="", last_name="")
+    rows = kind(Contact).rows(Contact.objects.all())
+
+    assert {row.name: row.vip for row in rows} == wanted
+
+
 @pytest.mark.parametrize("kind", [ByField, ByMethod])
 def test_rows_come_in_order_of_primary_key_whatever_the_model_prefers(kind: type[RecipientType]) -> None:
     for last_name in ("Zuse", "Ada", "Mona"):

@@ -15,8 +15,8 @@ from anymail.exceptions import (
     AnymailUnsupportedFeature,
 )
 
-from massmail_plugin.delivery.transports.backend import classify
 from massmail_plugin.delivery.transports.base import Outcome, Verdict
+from massmail_plugin.delivery.transports.provider_errors import classify
 
 
 def _api_error(status):
@@ -33,7 +33,7 @@ def _api_error(status):
         (_api_error(422), Verdict.RECIPIENT),
         (_api_error(401), Verdict.ACCOUNT),
         (_api_error(403), Verdict.ACCOUNT),
-        (_api_error(429), Verdict.UNREACHABLE),
+        (_api_error(429), Verdict.SLOW_DOWN),
         (_api_error(503), Verdict.UNREACHABLE),
         (_api_error(500), Verdict.DOUBT),
         (_api_error(200), Verdict.DOUBT),

@@ -1,34 +1,68 @@
-"""What goes over the wire ends only where we say (rules W1-W3 of SMTP: line ends, dot-stuffing)."""
+"""What is said to one server: nothing that it does not offer, and no address that says more than an address."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
-from massmail_plugin.delivery.transports.smtp import wire_format
-
-
-def _receive(data: bytes) -> bytes:
-    """Read a message as a server does: until a line that is a lone dot."""
-    lines = []
-    for line in data.split(b"\r\n"):
-        if line == b".":
-            break
-        lines.append(line[1:] if line.startswith(b".") else line)
-    else:
-        raise AssertionError("the message has no end")
-    return b"\r\n".join(lines)
+from massmail_plugin.delivery.transports.base import Verdict
+from massmail_plugin.delivery.transports.wire_format import Unsendable, transaction
 
 
-@given(st.lists(st.sampled_from([b".", b"..", b".x", b"x", b"\r", b"\n", b"\r\n", b"a.b"]), max_size=30))
-def test_any_body_arrives_whole_and_ends_nowhere_else(parts):
-    message = b"".join(parts)
-    data = wire_format(message)
-    assert data[-2:] == b"\r\n"
-    assert b"\r" not in data.replace(b"\r\n", b"")
-    assert b"\n" not in data.replace(b"\r\n", b"")
-    normal = message.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
-    assert _receive(data + b".\r\n") == normal.removesuffix(b"\r\n")
+def _wire(message=b"Hello!\r\n", offers=None, sender="us@sandbox.example", recipient="ada@customers.example"):
+    return transaction(sender, recipient, message, offers or {})
 
 
-def test_a_smuggled_end_of_data_is_made_harmless():
-    assert b"\r\n.\r\n" not in wire_format(b"a\n.\nMAIL FROM:<x@y.example>\r\n")
-    assert b"\r\n.\r\n" not in wire_format(b"a\r.\rb")
+def test_what_a_server_does_not_offer_is_not_asked_of_it():
+    wire = _wire()
+    assert wire.mail == b"MAIL FROM:<us@sandbox.example>\r\n"
+    assert wire.rcpt == b"RCPT TO:<ada@customers.example>\r\n"
+
+
+def test_the_size_is_told():
+    assert _wire(b"1\r\n", {"size": "1000"}).mail == b"MAIL FROM:<us@sandbox.example> SIZE=3\r\n"
+
+
+@pytest.mark.parametrize("offered", ["", "0", "8", "many", "9" * 30])
+def test_a_size_that_is_enough_or_no_number_is_no_limit(offered):
+    assert _wire(b"12345\r\n8", {"size": "10"}).data
+    assert _wire(b"123456\r\n", {"size": offered}).data
+
+
+def test_a_mail_larger_than_the_server_takes_never_leaves():
+    with pytest.raises(Unsendable) as refused:
+        _wire(b"x" * 2000, {"size": "1024"})
+    assert refused.value.outcome.verdict is Verdict.TOO_BIG
+    assert "1.0\xa0KB" in refused.value.outcome.reply
+
+
+def test_eighth_bits_leave_only_where_the_server_takes_them():
+    message = "Grüße\r\n".encode()
+    assert _wire(message, {"8bitmime": ""}).mail.endswith(b" BODY=8BITMIME\r\n")
+    assert b"BODY" not in _wire(b"ASCII\r\n", {"8bitmime": ""}).mail
+    with pytest.raises(Unsendable) as refused:
+        _wire(message)
+    assert refused.value.outcome.verdict is Verdict.RECIPIENT
+
+
+def test_letters_before_the_at_leave_only_where_the_server_takes_them():
+    wire = _wire(offers={"smtputf8": "", "8bitmime": ""}, recipient="jürgen@customers.example")
+    assert wire.mail == b"MAIL FROM:<us@sandbox.example> SMTPUTF8\r\n"
+    assert wire.rcpt == "RCPT TO:<jürgen@customers.example>\r\n".encode()
+
+
+@pytest.mark.parametrize("offers", [{}, {"smtputf8": ""}, {"8bitmime": ""}])
+@pytest.mark.parametrize(
+    ("field", "verdict"), [("recipient", Verdict.RECIPIENT), ("sender", Verdict.ACCOUNT)]
+)
+def test_else_they_are_refused_before_anything_is_said(offers, field, verdict):
+    with pytest.raises(Unsendable) as refused:
+        _wire(offers=offers, **{field: "jürgen@customers.example"})
+    assert refused.value.outcome.verdict is verdict
+    assert "before the @" in refused.value.outcome.reply
+
+
+@pytest.mark.parametrize(
+    "address", ["a@b.example>\r\nRCPT TO:<c@d.example", "a\n@b.example", "a\x00@b.example"]
+)
+@pytest.mark.parametrize("field", ["sender", "recipient"])
+def test_no_address_can_write_a_command(address, field):
+    with pytest.raises(Unsendable):
+        _wire(**{field: address})

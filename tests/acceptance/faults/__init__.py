@@ -1,0 +1,1 @@
+"""What must hold when processes, servers and disks fail: docs/faults.md lists the faults by number."""
