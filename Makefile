@@ -5,11 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint ci clean
+.PHONY: help demo test test-faults bench lint ci clean
 
 help:
 	@echo "make demo    try it: a small CRM with a local mail server, and a first mailing before your eyes"
 	@echo "make test    run every test that this machine can run"
+	@echo "make bench   measure how fast it sends, and say whether it is fast enough (ten minutes)"
+	@echo "make test-faults   kill 200 workers while 5,000 mails leave, and say what became of the mails"
 	@echo "make lint    check style, types and the order of the rooms"
 	@echo "make ci      both, with nothing left out; installs what it needs (Debian, as root)"
 	@echo "make clean   remove what these commands have made, the sandbox's data included"
@@ -19,8 +21,14 @@ help:
 demo: $(VENV)/.sandbox
 	@$(BIN)/python sandbox/demo.py
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(if $(MASSMAIL_FORBID_SKIPS),$(VENV)/.mariadb)
 	@$(BIN)/python -m tests
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m tests.benchmarks
+
+test-faults: $(VENV)/.dev
+	@$(BIN)/python -m tests faults
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -44,6 +52,11 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing what the tests need into $(VENV)"
 	@$(BIN)/python -m pip install -qq --editable . --group dev
 	@touch $@ $(VENV)/.sandbox
+
+# Built here: needs gcc, pkg-config and MariaDB's headers. Without it the tests on MariaDB are not run.
+$(VENV)/.mariadb: $(VENV)/.dev
+	@$(BIN)/python -m pip install -qq --group mariadb
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
