@@ -62,6 +62,7 @@ class Process:
         self._lines: queue.Queue[str | None] = queue.Queue()
         #: Everything that it has said.
         self.output: list[str] = []
+        self._killed = False
         self._process = subprocess.Popen(
             command,
             cwd=folder,
@@ -111,6 +112,7 @@ class Process:
         """End the whole group as a power cut would: at once, and nothing can be tidied up."""
         self._kill_group()
         self._process.wait(PATIENCE_SECONDS)
+        self._killed = True
 
     def said(self) -> str:
         return "".join(self.output)
@@ -123,6 +125,9 @@ class Process:
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self._killed:
+            # The number of the group may be somebody else's by now.
+            return
         # To the process alone: it knows best how to end its children.
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

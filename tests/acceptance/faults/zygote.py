@@ -28,8 +28,8 @@ def main() -> None:
     # Everything that a worker needs, loaded once.
     from tests.acceptance.faults import roles  # noqa: F401
 
-    # The dead are nobody's business here; their pipes say that they have ended.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # The dead stay zombies, for only so do their numbers stay theirs: given to other processes, they would be
+    # killed below, and a long run of tests uses all numbers that a system has.
     children: list[int] = []
     while True:
         line, pipes, _flags, _address = socket.recv_fds(server, _LONGEST_ORDER, 1)
@@ -52,7 +52,6 @@ def _work(order: dict[str, Any], result: int) -> None:
     """Be a worker. Never returns."""
     status = 1
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
