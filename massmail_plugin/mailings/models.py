@@ -16,6 +16,7 @@ from modelcluster.models import ClusterableModel
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.audience.sources import Source
 from massmail_plugin.content.compiled import LINK_LIMIT
 from massmail_plugin.content.models import EmailTemplate
 from massmail_plugin.exact_text import ExactCharField
@@ -73,6 +74,14 @@ class Campaign(ClusterableModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def sources(self) -> list[Source]:
+        """Return what its mailings go to, in the order in which people are taken from them."""
+        return list(self.target_lists.all())
+
+    def excluded_sources(self) -> list[Source]:
+        """Return what keeps people out of its mailings."""
+        return list(self.excluded_lists.all())
 
 
 class TrackingUrl(models.Model):
