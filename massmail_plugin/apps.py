@@ -13,7 +13,10 @@ class MassmailConfig(AppConfig):
         # Host projects say who can be mailed in a ``massmail.py`` beside their models.
         autodiscover_modules("massmail")
 
+        # After the host's types: theirs are offered first.
         from massmail_plugin import checks, signal_handlers
+        from massmail_plugin.recipients import subscribers
 
+        subscribers.register_type()
         checks.register_checks()
         signal_handlers.register_signal_handlers()

@@ -112,12 +112,16 @@ def check_urls(**kwargs: Any) -> list[CheckMessage]:
 
 def check_recipient_types(**kwargs: Any) -> list[CheckMessage]:
     """Every registered recipient type names things that exist."""
+    from massmail_plugin.recipients.models import Subscriber
+
     types = recipients.all_types()
-    if not types:
+    if all(recipient_type.model is Subscriber for recipient_type in types):
         hint = "Write a massmail.py in one of your apps that registers a RecipientType; see the README."
         return [
             checks.Warning(
-                "Nobody can be mailed: no recipient type is registered.", hint=hint, id="massmail_plugin.W001"
+                "None of this project's people can be mailed: no recipient type is registered.",
+                hint=hint,
+                id="massmail_plugin.W001",
             )
         ]
     return [message for recipient_type in types for message in _check_type(recipient_type)]

@@ -7,7 +7,7 @@ from massmail_plugin.delivery.models import Epoch, Heartbeat, Nudge, OwnerNotice
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing, Run, TrackedLink, TrackingUrl
 from massmail_plugin.preferences import DomainLimit, Holiday, MailPreferences
-from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOptOut
+from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOptOut, Subscriber
 
 __all__ = [
     "Campaign",
@@ -27,6 +27,7 @@ __all__ = [
     "OwnerNotice",
     "Run",
     "SenderAccount",
+    "Subscriber",
     "TargetListIndexPage",
     "TargetListMember",
     "TargetListPage",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from massmail_plugin.exact_text import ExactCharField
+from massmail_plugin.recipients.addresses import parse_address
 
 #: The scope of a consent event that concerns every mail, and not one target list.
 EVERYTHING = ""
@@ -117,3 +120,34 @@ class ConsentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.scope_label}".strip()
+
+
+class Subscriber(models.Model):
+    """Somebody who is known only to mass mailing: signed up on a page, or came with an imported file.
+
+    People whom the host's own records know are members of lists through those records, and not through this.
+    """
+
+    #: As it was given.
+    email = models.CharField(_("e-mail address"), max_length=254)
+    #: The normalised address; follows ``email`` whenever a row is saved.
+    key = ExactCharField(max_length=254, unique=True, editable=False)
+    name = models.CharField(_("name"), max_length=255, blank=True)
+    #: A language code ("pt-br"), or nothing if nobody knows.
+    language = models.CharField(_("language"), max_length=35, blank=True)
+    created_at = models.DateTimeField(_("known since"), auto_now_add=True)
+
+    add_to_reference_index = False
+
+    class Meta:
+        verbose_name = _("subscriber")
+        verbose_name_plural = _("subscribers")
+        ordering = ["key"]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Raises ``MalformedAddress`` if ``email`` is none."""
+        self.key = parse_address(self.email).key
+        super().save(*args, **kwargs)

@@ -292,12 +292,13 @@ def test_adding_people_begins_with_a_type_that_the_user_may_see(
     labels = [label for _url, label, _current in page.context["types"]]
 
     assert page.status_code == 200
-    assert labels == ["Leads", "Tickets"]
+    assert labels == ["Leads", "Tickets", "Subscribers"]
 
 
 def test_who_may_see_nobody_is_told_what_to_ask_for(browser: Client, people: TargetListPage) -> None:
     Group.objects.get(name="Mail editors").permissions.remove(
-        *Permission.objects.filter(codename__startswith="view_")
+        *Permission.objects.filter(codename__startswith="view_"),
+        *Permission.objects.filter(codename="change_subscriber"),
     )
     page = browser.get(f"/admin/target-lists/{people.pk}/add/")
 
