@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from typing import TypeVar
 
-from django.db import connection, transaction
+from django.db import connection, router, transaction
 from django.db.models import F, Model
 
 from massmail_plugin import conf, preferences
@@ -104,7 +104,9 @@ def _mark(ids: list[int], account: SenderAccount, token: str, until: dt.datetime
 
 def _load(ids: list[int], token: str, runs: dict[int, Run]) -> Claimed:
     """Return those of the mails that are really ours; the mails of a run share it."""
-    mine = Delivery.objects.filter(pk__in=ids, claim_token=token, state=DeliveryState.CLAIMED)
+    # A replica may not know of the claim yet: the mails would stay with nobody until their lease ends.
+    written = Delivery.objects.using(router.db_for_write(Delivery))
+    mine = written.filter(pk__in=ids, claim_token=token, state=DeliveryState.CLAIMED)
     claimed = Claimed(mine.select_related("address").order_by("pk") if ids else ())
     for delivery in claimed:
         delivery.run = runs[delivery.run_id]

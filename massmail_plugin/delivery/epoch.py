@@ -9,10 +9,13 @@ what to do.
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import json
 import logging
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +56,21 @@ def may_send() -> bool:
         return False
     if (doubt := _doubt(epoch, note, here)) and not _settle(doubt, note, here):
         return False
-    if not Epoch.objects.filter(pk=1, doubt="").update(mark=F("mark") + 1, place=here):
+    if not Epoch.objects.filter(pk=1, doubt="").update(mark=F("mark") + 1, place=here, **_voids(epoch, note)):
         return False
     epoch.refresh_from_db()
-    _keep(Note(str(epoch.instance), epoch.mark, clock.now()))
+    _keep(epoch)
     return True
+
+
+def _voids(epoch: Epoch, note: Note | None) -> dict[str, dt.datetime]:
+    """Return what a new database says of files about the one before it, with its first mark: they count no more.
+
+    In the same moment, or a second worker that has read such a file would take the new database for a stranger.
+    """
+    if note is None or epoch.mark > 0 or note.instance == str(epoch.instance):
+        return {}
+    return {"confirmed_at": max(clock.now(), note.at)}
 
 
 def doubt() -> Epoch | None:
@@ -136,13 +149,33 @@ def read_note() -> Note | None:
         return None
 
 
-def _keep(note: Note) -> None:
-    text = json.dumps({"instance": note.instance, "mark": note.mark, "at": note.at.isoformat()})
+def _keep(epoch: Epoch) -> None:
+    note = {"instance": str(epoch.instance), "mark": epoch.mark, "at": clock.now().isoformat()}
     # A name of our own, so that threads and processes do not write into each other's.
     own = f".{os.getpid()}-{threading.get_ident()}"
     try:
         path = note_path()
-        path.with_suffix(own).write_text(text)
-        path.with_suffix(own).replace(path)
+        path.with_suffix(own).write_text(json.dumps(note))
+        with _only_one(path):
+            if _is_newest(epoch, read_note()):
+                path.with_suffix(own).replace(path)
+            else:
+                path.with_suffix(own).unlink()
     except OSError as error:
         logger.warning("The note about the database could not be kept: %s", error.strerror)
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Let nobody else on this machine exchange the file meanwhile."""
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_newest(epoch: Epoch, kept: Note | None) -> bool:
+    """Whether nobody has written a later mark of this database, while we were on our way."""
+    if kept is None or kept.instance != str(epoch.instance) or kept.mark <= epoch.mark:
+        return True
+    # A file from before a confirmation may know more, and counts no more.
+    return epoch.confirmed_at is not None and kept.at <= epoch.confirmed_at

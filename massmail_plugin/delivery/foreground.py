@@ -35,6 +35,8 @@ class _TurnEnded:
     handled: int = 0
     #: There is more to do for this account, now.
     more: bool = False
+    #: Seconds after which the account's own pace lets more leave, if it is that.
+    next_in: float | None = None
 
 
 class Foreground:
@@ -52,6 +54,8 @@ class Foreground:
         self._waiting: deque[int] = deque()
         #: Accounts that had to stop or have nothing to do; they are looked at again at the next tick.
         self._resting: set[int] = set()
+        #: When accounts that rest because of their own pace go on, by the monotonic clock.
+        self._alarms: dict[int, float] = {}
 
     def stop(self) -> None:
         """Claim nothing more; mails in flight are finished. May be called by a signal's handler."""
@@ -107,7 +111,16 @@ class Foreground:
         known = self._busy | self._resting | set(self._waiting)
         self._waiting.extend(account_id for account_id in accounts if account_id not in known)
 
+    def _wake(self) -> None:
+        """Let those go on whose pause is over."""
+        now = time.monotonic()
+        for account_id in [one for one, at in self._alarms.items() if at <= now]:
+            del self._alarms[account_id]
+            self._resting.discard(account_id)
+            self._enlist([account_id])
+
     def _start_turns(self) -> None:
+        self._wake()
         while self._waiting and len(self._busy) < self._threads and not self.is_stopping():
             account_id = self._waiting.popleft()
             self._busy.add(account_id)
@@ -119,7 +132,7 @@ class Foreground:
         started = time.monotonic()
         try:
             drained = drain(account_id, stop=self.is_stopping)
-            ended = _TurnEnded(account_id, drained.handled, drained.more)
+            ended = _TurnEnded(account_id, drained.handled, drained.more, drained.next_in)
             # Not why it stopped: servers like to repeat a recipient's address.
             how = "; it had to stop, see its last fault" if drained.stopped else ""
             took = time.monotonic() - started
@@ -133,9 +146,10 @@ class Foreground:
             self._inbox.put(ended)
 
     def _wait(self, seconds: float) -> None:
-        """Take what comes in, or return after ``seconds``."""
+        """Take what comes in, or return after ``seconds``, or when an account's pause is over."""
+        next_alarm = min(self._alarms.values(), default=math.inf) - time.monotonic()
         try:
-            posted = self._inbox.get(timeout=seconds)
+            posted = self._inbox.get(timeout=max(0.0, min(seconds, next_alarm)))
         except Empty:
             return
         rested = False
@@ -157,6 +171,8 @@ class Foreground:
             self._waiting.append(ended.account_id)
         else:
             self._resting.add(ended.account_id)
+            if ended.next_in is not None:
+                self._alarms[ended.account_id] = time.monotonic() + ended.next_in
         return not ended.more
 
     def _look_after(self) -> None:

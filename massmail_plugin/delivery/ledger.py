@@ -24,6 +24,7 @@ from django.db.models import (
     Exists,
     F,
     OuterRef,
+    Q,
     QuerySet,
     When,
 )
@@ -68,8 +69,8 @@ class Entry:
 def commit_to_send(deliveries: Collection[Delivery]) -> set[int]:
     """The fence: record the intent to send, as far as everything still allows it. Returns those that may be sent.
 
-    Still this worker's, lease alive, mailing running, account ready, and nobody has said no in the meantime. Nobody
-    passes twice: what has passed is marked in ``deliveries`` too.
+    Still this worker's, lease alive, mailing running, account ready and not asked to wait, and nobody has said no in
+    the meantime. Nobody passes twice: what has passed is marked in ``deliveries`` too.
     """
     _refuse_open_transaction()
     asked = [delivery for delivery in deliveries if delivery.state == DeliveryState.CLAIMED]
@@ -120,11 +121,17 @@ def _fence(mails: int, scopes: int, lease_seconds: float) -> Move:
     mailable = EmailAddress.objects.filter(
         pk=OuterRef("address"), invalid_since=None, opted_out_since=None, complained_since=None
     )
+    ready = SenderAccount.objects.filter(
+        # Not while it waits because its server has asked for that.
+        Q(resume_at=None) | Q(resume_at__lte=clock.Now()),
+        pk=OuterRef("account"),
+        state=SenderAccount.State.READY,
+    )
     allowed = Delivery.objects.filter(
         ~Exists(opted_out),
         Exists(mailable),
         Exists(Run.objects.filter(pk=OuterRef("run"), mailing__state__in=RUNNING)),
-        Exists(SenderAccount.objects.filter(pk=OuterRef("account"), state=SenderAccount.State.READY)),
+        Exists(ready),
         pk__in=slots("pk", mails, BigIntegerField()),  # type: ignore[misc]
         claim_token=Slot("token", CharField()),
         lease_until__gt=clock.Now(),

@@ -22,12 +22,18 @@ def nudge_tick() -> None:
         transaction.on_commit(lambda: _enqueue("massmail_plugin.delivery.tasks.tick"))
 
 
-def nudge_account(account_id: int) -> None:
-    """Ask for a worker for this account, once the current transaction is committed."""
+def nudge_account(account_id: int, due: float | None = None) -> None:
+    """Ask for a worker for this account, once the current transaction is committed.
+
+    ``due``: not before this time of the database's clock, in seconds since 1970; it tells a cluster to wait.
+    """
+    when = () if due is None else (due,)
     if conf.get("RUNNER") == "worker":
         Nudge.objects.create()
     else:
-        transaction.on_commit(lambda: _enqueue("massmail_plugin.delivery.tasks.drain_account", account_id))
+        transaction.on_commit(
+            lambda: _enqueue("massmail_plugin.delivery.tasks.drain_account", account_id, *when)
+        )
 
 
 def take_nudges() -> bool:
@@ -35,7 +41,7 @@ def take_nudges() -> bool:
     return Nudge.objects.exists() and bool(Nudge.objects.all().delete()[0])
 
 
-def _enqueue(path: str, *args: int) -> None:
+def _enqueue(path: str, *args: float) -> None:
     # Only here: whoever has another runner may do without django-q2.
     from django_q.tasks import async_task
 

@@ -7,6 +7,8 @@ from django.utils.translation import gettext as _
 from massmail_plugin import conf
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.accounts.pacing.of_account import slowdown_of
+from massmail_plugin.accounts.pacing.why import Why
 from massmail_plugin.accounts.slowing import slow_down
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.delivery import clock
@@ -121,7 +123,9 @@ def stop_reason(account: SenderAccount, outcome: Outcome) -> str:
         now = SenderAccount.objects.filter(pk=account.pk).first()
         if now is None:
             return _("The account was deleted.")
-        return "" if now.is_ready else str(now.get_state_display())
+        if not now.is_ready:
+            return str(now.get_state_display())
+        return Why.SERVER_WAIT.sentence if slowdown_of(now).is_waiting(clock.now()) else ""
     if outcome.verdict in _STOPS_ACCOUNT:
         faults.stop(account, outcome.reply)
     elif outcome.verdict in _STOPS_TURN:
@@ -131,6 +135,11 @@ def stop_reason(account: SenderAccount, outcome: Outcome) -> str:
     else:
         return ""
     return outcome.reply or outcome.verdict.value
+
+
+def asks_for_fewer_mails(outcome: Outcome) -> bool:
+    """Whether a server that has refused one more connection means mails, and not connections."""
+    return outcome.verdict is Verdict.SLOW_DOWN and "connection" not in outcome.reply.lower()
 
 
 def _slow_down(account: SenderAccount, outcome: Outcome) -> None:

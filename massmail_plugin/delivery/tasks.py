@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from massmail_plugin.delivery import heartbeats
+import time
+
+from massmail_plugin.delivery import clock, heartbeats
 from massmail_plugin.delivery.models import Heartbeat
 from massmail_plugin.delivery.nudges import nudge_account
 from massmail_plugin.delivery.ticker import run_tick
 from massmail_plugin.delivery.worker import drain
+
+#: Seconds that a task waits for the time of an account's next mail before it lets others have its worker.
+_WAIT_SECONDS = 5.0
+#: What is due later than this is found by a tick.
+_LONGEST_WAIT = 60.0
 
 
 def tick() -> None:
@@ -15,13 +22,33 @@ def tick() -> None:
         nudge_account(account_id)
 
 
-def drain_account(account_id: int) -> None:
-    """Send for a while through one account; then ask for another turn, or look after what is finished."""
-    if drain(account_id, stop=heartbeats.Pulse(Heartbeat.Kind.CLUSTER)).more:
+def drain_account(account_id: int, due: float | None = None) -> None:
+    """Send for a while through one account; then ask for another turn, or look after what is finished.
+
+    ``due``: see ``nudge_account``. Between two mails of an account that pauses after each no worker is kept waiting
+    for long: this task steps back and asks for itself again.
+    """
+    pulse = heartbeats.Pulse(Heartbeat.Kind.CLUSTER)
+    if due is not None and not _has_come(due, pulse):
+        nudge_account(account_id, due)
+        return
+    drained = drain(account_id, stop=pulse)
+    if drained.more:
         nudge_account(account_id)
         return
-    for other_id in run_tick():
-        # This account has nothing to do, or had to stop: it waits for the next scheduled tick, so that an
-        # unreachable server is tried once a minute and not without end.
-        if other_id != account_id:
-            nudge_account(other_id)
+    # The accounts that this names wait for the next scheduled tick, so that an unreachable server is tried once a
+    # minute and not without end.
+    run_tick()
+    # One that has waited in vain ends here: somebody else sends for this account, and there must not be ever more.
+    goes_on = drained.handled or due is None
+    if goes_on and drained.next_in is not None and drained.next_in <= _LONGEST_WAIT:
+        nudge_account(account_id, clock.now().timestamp() + drained.next_in)
+
+
+def _has_come(due: float, pulse: heartbeats.Pulse) -> bool:
+    """Wait a little for this time. Returns whether it has come."""
+    left = due - clock.now().timestamp()
+    if left > 0:
+        pulse()
+        time.sleep(min(left, _WAIT_SECONDS))
+    return left <= _WAIT_SECONDS

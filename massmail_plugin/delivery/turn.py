@@ -44,6 +44,8 @@ class Drained:
     more: bool = False
     #: Why it stopped early, for people; empty if it did not.
     stopped: str = ""
+    #: Seconds after which the account's own pace lets more leave; None: nobody knows, or there is more to do now.
+    next_in: float | None = None
 
 
 class Turn:
@@ -94,6 +96,11 @@ class Turn:
         """Whether it ended for no other reason than the time."""
         # What was claimed and not begun has been given back.
         return not self._drained.stopped and bool(self._supply or not self._supply.is_exhausted())
+
+    @property
+    def next_in(self) -> float | None:
+        """Return the seconds until more can be claimed, if its pace was all that ended it."""
+        return None if self._drained.stopped else self._supply.pause() or None
 
     def _work(self) -> None:
         while True:
@@ -208,7 +215,7 @@ class Turn:
         if self._crew:
             # The server takes no more connections than this; many allow only a few.
             self._crew.limit = len(self._crew)
-        else:
+        if not self._crew or outcomes.asks_for_fewer_mails(event.outcome):
             self._stop_because(outcomes.stop_reason(self._account, event.outcome))
 
     def _crashed(self, event: Crashed) -> None:

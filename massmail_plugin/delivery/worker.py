@@ -38,4 +38,5 @@ def drain(
     drained = turn.run()
     # Nothing handled although something waits: another worker is at it, or the limits are.
     drained.more = bool(drained.handled) and turn.ended_early and routes.has_work(account)
+    drained.next_in = None if drained.more else turn.next_in
     return drained

@@ -89,6 +89,7 @@ class SmtpTransport(Transport):
         steps = {Phase.MAIL: wire.mail, Phase.RCPT: wire.rcpt, Phase.DATA: b"DATA\r\n"}
         at_once = self._may_pipeline and dialogue.has_extn("pipelining")
         refused: Outcome | None = None
+        phase = Phase.MAIL
         try:
             if dialogue.has_spoken():
                 raise _ConnectionLostError(self._read_interruption(dialogue))
@@ -102,9 +103,11 @@ class SmtpTransport(Transport):
                 if self._dialogue is None or (refused and not at_once):
                     break
         except OSError as error:
-            if refused is None:
-                raise _ConnectionLostError(Outcome(Verdict.UNREACHABLE, describe(error))) from error
             self.close()
+            if refused is None:
+                refused = _lost(error, phase)
+                if not isinstance(error, TimeoutError) or phase is Phase.MAIL:
+                    raise _ConnectionLostError(refused) from error
         return refused
 
     def _read_answer(self, dialogue: Dialogue, phase: Phase, refused: Outcome | None) -> Outcome | None:
@@ -130,7 +133,7 @@ class SmtpTransport(Transport):
                 return self._read_interruption(dialogue)
         except OSError as error:
             self.close()
-            return Outcome(Verdict.UNREACHABLE, describe(error))
+            return _lost(error, Phase.DOT)
         if not fence():
             # Closing without the dot is the only way to take the mail back.
             self.close()
@@ -145,15 +148,13 @@ class SmtpTransport(Transport):
         try:
             code, reply = dialogue.getreply()
         except OSError as error:
-            return Outcome(Verdict.UNREACHABLE, describe(error))
+            return _lost(error, phase)
         finally:
             self.close()
         if code in _REFUSED:
             return meaning(phase, code, reply)
         # A "250" to half a mail is not for this mail.
-        return Outcome(
-            Verdict.UNREACHABLE if phase is Phase.MAIL else Verdict.TEMPORARY, as_text(code, reply)
-        )
+        return Outcome(_unanswered(phase), as_text(code, reply))
 
     def _end(self, dialogue: Dialogue) -> Outcome:
         """Send the final dot. From here on a broken connection leaves the mail in doubt (RFC 1047)."""
@@ -192,3 +193,17 @@ class SmtpTransport(Transport):
                 dialogue.say_goodbye()
             else:
                 dialogue.break_off()
+
+
+def _lost(error: OSError, phase: Phase) -> Outcome:
+    """Return what is known when the connection ends in ``phase``, before the dot: nothing was sent."""
+    return Outcome(_unanswered(phase), describe(error))
+
+
+def _unanswered(phase: Phase) -> Verdict:
+    """Once the server has taken MAIL, it may be this one mail that it cannot bear.
+
+    So the mail's attempt counts: one that makes the server hang up, or never answer, would stand in the way of all
+    others for ever.
+    """
+    return Verdict.UNREACHABLE if phase is Phase.MAIL else Verdict.TEMPORARY

@@ -205,6 +205,27 @@ def test_a_file_may_be_older_than_the_database_and_a_new_database_than_its_file(
     assert json.loads(epoch.note_path().read_text())["instance"] == str(Epoch.objects.get().instance)
 
 
+def test_two_workers_that_meet_a_new_database_at_once_both_believe_it(mailing, monkeypatch):
+    """The file of the database before it must not be held against a mark that another worker has just made."""
+    epoch.may_send()
+    Epoch.objects.all().delete()
+    old_note, read_note = epoch.read_note(), epoch.read_note
+    assert epoch.may_send()
+    # The second one has read the file before the first one wrote it.
+    monkeypatch.setattr(epoch, "read_note", lambda: old_note)
+    assert epoch.may_send()
+    monkeypatch.setattr(epoch, "read_note", read_note)
+    assert (doubt(), epoch.read_note().mark) == ("", 2)
+
+
+def test_a_slow_worker_does_not_write_an_older_mark_over_a_newer_one(mailing):
+    epoch.may_send()
+    slow = Epoch.objects.get()
+    epoch.may_send()
+    epoch._keep(slow)
+    assert epoch.read_note().mark == Epoch.objects.get().mark == slow.mark + 1
+
+
 def test_a_folder_that_cannot_be_written_stops_nothing_by_itself(settings, tmp_path, mailing, caplog):
     (tmp_path / "file").write_text("")
     settings.MASSMAIL = {**settings.MASSMAIL, "JOURNAL_DIR": str(tmp_path / "file")}

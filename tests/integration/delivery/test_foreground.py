@@ -1,6 +1,7 @@
 """The work without a cluster, in this process: threads, nudges, pauses."""
 
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -162,6 +163,28 @@ def test_a_worker_shows_that_it_is_there(monkeypatch):
     work.run()
     assert set(Heartbeat.objects.values_list("kind", flat=True)) == {"worker", "tick"}
     assert not heartbeats.is_silent()
+
+
+def test_an_account_that_pauses_after_each_mail_comes_back_in_time(smtp_server, monkeypatch):
+    """Long before the next tick, and not earlier than its own pace allows."""
+    monkeypatch.setattr(foreground, "TICK_SECONDS", 10_000)
+    account = an_account(smtp_server)
+    start_now(a_mailing(to=contacts(1)))
+    turns, third = [], threading.Event()
+
+    def drain(account_id, **options):
+        turns.append(time.monotonic())
+        if len(turns) == 3:
+            third.set()
+            return Drained(handled=1)
+        return Drained(handled=1, next_in=0.2)
+
+    monkeypatch.setattr(foreground, "drain", drain)
+    monkeypatch.setattr(foreground, "run_tick", lambda: [account.pk])
+    with at_work(Foreground(threads=1)):
+        assert third.wait(60)
+    assert turns[1] - turns[0] >= 0.2
+    assert len(turns) == 3
 
 
 def test_what_is_logged_names_nobody(smtp_server, caplog):

@@ -8,6 +8,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from massmail_plugin.accounts import faults
+from massmail_plugin.accounts.slowing import slow_down
 from massmail_plugin.delivery import claiming, ledger, routes
 from massmail_plugin.delivery.ledger import Entry
 from massmail_plugin.delivery.sweeper import sweep
@@ -121,6 +122,16 @@ def test_nobody_passes_the_fence_twice(account):
     (delivery,) = claiming.claim(account, 1)
     assert ledger.commit_to_send([delivery])
     assert not ledger.commit_to_send([delivery])
+
+
+def test_nothing_passes_the_fence_while_the_server_wants_us_to_wait(account):
+    """Another worker's connection has heard it; this one was on its way."""
+    start_now(a_mailing(to=contacts(2)))
+    claimed = claiming.claim(account, 2)
+    slow_down(account.pk, timezone.now(), sent_last_minute=10)
+    assert ledger.commit_to_send(claimed) == set()
+    type(account).objects.update(resume_at=timezone.now() - timedelta(seconds=1))
+    assert len(ledger.commit_to_send(claimed)) == 2
 
 
 def test_a_late_answer_settles_a_doubt(account):

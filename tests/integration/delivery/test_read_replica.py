@@ -3,6 +3,7 @@
 import pytest
 
 from massmail_plugin.delivery import ledger
+from massmail_plugin.delivery.choosing import Choice
 from massmail_plugin.delivery.claiming import claim
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients import consent
@@ -18,6 +19,33 @@ class Replica:
 
     def db_for_read(self, model, **hints):
         assert model is Delivery, f"{model.__name__} was read from a replica."
+
+
+class EmptyReplica:
+    """It has not heard of the claim yet."""
+
+    def db_for_read(self, model, **hints):
+        return "replica" if model is Delivery else None
+
+
+def test_f37_what_was_claimed_is_read_where_it_was_written(settings, monkeypatch):
+    account = an_account()
+    start_now(a_mailing(to=contacts(3)))
+    settings.DATABASE_ROUTERS = [EmptyReplica()]
+    monkeypatch.setattr(Choice, "take", _taking(Choice.take, settings))
+    assert len(claim(account, 10)) == 3
+
+
+def _taking(take, settings):
+    """What is chosen is locked, and so is read from the right database: only afterwards the replica comes in."""
+
+    def do(self, number):
+        settings.DATABASE_ROUTERS = []
+        ids = take(self, number)
+        settings.DATABASE_ROUTERS = [EmptyReplica()]
+        return ids
+
+    return do
 
 
 def test_f37_who_has_said_no_is_asked_where_it_was_written(settings):

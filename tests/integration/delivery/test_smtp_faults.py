@@ -38,8 +38,8 @@ def test_a_refused_mail_ends_with_its_recipient(smtp_server, place, reply, state
     assert smtp_server.mails == []
 
 
-@pytest.mark.parametrize("place", ["EHLO", "MAIL", "RCPT", "DATA"])
-def test_a_connection_that_breaks_before_the_dot_uses_nobodys_attempt(smtp_server, place):
+@pytest.mark.parametrize("place", ["EHLO", "MAIL"])
+def test_a_connection_that_breaks_before_the_mail_is_known_uses_nobodys_attempt(smtp_server, place):
     smtp_server.hang_up(place)
     delivery, account = _state_after(smtp_server)
     assert delivery.state == DeliveryState.QUEUED
@@ -49,6 +49,20 @@ def test_a_connection_that_breaks_before_the_dot_uses_nobodys_attempt(smtp_serve
     smtp_server.behave()
     drain(account.pk)
     assert len(smtp_server.mails) == 1
+
+
+def test_a_mail_that_makes_the_server_hang_up_fails_after_three_times_and_the_others_arrive(smtp_server):
+    smtp_server.hang_up("RCPT", when="person1@")
+    account = an_account(smtp_server, connections=1)
+    run = start_now(a_mailing(to=contacts(3)))
+    for attempt in (1, 2, 3):
+        drain(account.pk)
+        poison = run.deliveries.get(email="person1@customers.example")
+        assert poison.attempts == attempt
+        run.deliveries.filter(state=DeliveryState.DEFERRED).update(next_attempt_at=run.started_at)
+    assert poison.state == DeliveryState.FAILED
+    assert poison.detail
+    assert sorted(smtp_server.recipients) == ["person2@customers.example", "person3@customers.example"]
 
 
 def test_a_connection_that_breaks_at_the_dot_leaves_one_mail_in_doubt_and_never_sends_it_again(smtp_server):

@@ -156,8 +156,43 @@ def test_an_unreachable_server_is_not_called_without_end(smtp_server):
     start_now(a_mailing(to=contacts(1), through=account))
     start_now(a_mailing(to=contacts(1, domain="others.example")))
     OrmQ.objects.all().delete()
+    for one in (account, other):
+        tasks.drain_account(one.pk)
+    # Nor may one unreachable account call the other, which would call it back.
+    assert not OrmQ.objects.exists()
+
+
+def test_an_account_that_pauses_after_each_mail_comes_back_in_time(smtp_server, monkeypatch):
+    """A pause longer than a turn must not make it one mail a minute."""
+    from massmail_plugin.delivery import clock, tasks
+
+    waited = []
+    monkeypatch.setattr(tasks.time, "sleep", waited.append)
+    account = an_account(smtp_server, spacing_from=40, spacing_until=40)
+    run = start_now(a_mailing(to=contacts(3)))
+    OrmQ.objects.all().delete()
+
+    def next_task():
+        [queued] = OrmQ.objects.all()
+        queued.delete()
+        return queued.task["args"]
+
     tasks.drain_account(account.pk)
-    assert [task.task["args"] for task in OrmQ.objects.all()] == [(other.pk,)]
+    number, due = next_task()
+    assert number == account.pk
+    assert 30 < due - clock.now().timestamp() <= 41
+    # Too early: it waits a little and asks again for the same time.
+    tasks.drain_account(account.pk, due)
+    assert next_task() == (account.pk, due)
+    assert waited == [tasks._WAIT_SECONDS]
+    # Another task has been quicker: whoever waited in vain does not go on, or there would be ever more.
+    tasks.drain_account(account.pk, clock.now().timestamp() - 1)
+    assert not OrmQ.objects.exists()
+    assert len(smtp_server.mails) == 1
+    run.deliveries.exclude(paced_at=None).update(paced_at=run.started_at - timedelta(minutes=1))
+    tasks.drain_account(account.pk, due - 40)
+    assert len(smtp_server.mails) == 2
+    assert next_task()[1] > due - 1
 
 
 def test_a_broker_that_is_away_fails_nobodys_click(monkeypatch):
