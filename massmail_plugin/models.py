@@ -7,7 +7,13 @@ from massmail_plugin.delivery.models import Epoch, Heartbeat, Nudge, OwnerNotice
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing, Run, TrackedLink, TrackingUrl
 from massmail_plugin.preferences import DomainLimit, Holiday, MailPreferences
-from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOptOut, Subscriber
+from massmail_plugin.recipients.models import (
+    ConsentEvent,
+    EmailAddress,
+    ErasurePepper,
+    ListOptOut,
+    Subscriber,
+)
 
 __all__ = [
     "Campaign",
@@ -18,6 +24,7 @@ __all__ = [
     "EmailAddress",
     "EmailTemplate",
     "Epoch",
+    "ErasurePepper",
     "Heartbeat",
     "Holiday",
     "ListOptOut",

@@ -16,6 +16,7 @@ class Reason(models.TextChoices):
     OPTED_OUT = "opted_out", _("opted out of all mailings")
     OPTED_OUT_LIST = "opted_out_list", _("opted out of this list")
     COMPLAINED = "complained", _("reported a mail as spam")
+    ERASED = "erased", _("erased on request")
     INVALID = "invalid", _("the mailbox does not exist")
     RECORD_GONE = "record_gone", _("the record is gone")
     ADDRESS_CHANGED = "address_changed", _("the address was changed after the start")

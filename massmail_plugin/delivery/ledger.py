@@ -119,7 +119,11 @@ def _fence(mails: int, scopes: int, lease_seconds: float) -> Move:
         address=OuterRef("address"), scope__in=slots("scope", scopes, CharField())
     )
     mailable = EmailAddress.objects.filter(
-        pk=OuterRef("address"), invalid_since=None, opted_out_since=None, complained_since=None
+        pk=OuterRef("address"),
+        invalid_since=None,
+        opted_out_since=None,
+        complained_since=None,
+        erased_since=None,
     )
     ready = SenderAccount.objects.filter(
         # Not while it waits because its server has asked for that.

@@ -80,6 +80,8 @@ def _entry(
 def _fenced(delivery: Delivery) -> Entry:
     """The fence refused: the recipient said no, the mailing or the account was stopped, or the claim is lost."""
     address = EmailAddress.objects.get(deliveries=delivery)
+    if address.erased_since:
+        return left_out(delivery, Reason.ERASED)
     if address.complained_since:
         return left_out(delivery, Reason.COMPLAINED)
     if address.opted_out_since:

@@ -38,6 +38,8 @@ class Prepared:
 
     def changed_since_start(self, delivery: Delivery) -> str:
         """Return why the frozen row no longer fits its record, or the empty text: the last state wins."""
+        if delivery.address and delivery.address.erased_since:
+            return Reason.ERASED
         recipient_type = recipients.get(delivery.recipient_type)
         record = self._records.get((delivery.recipient_type, delivery.object_id))
         if recipient_type is None or record is None:

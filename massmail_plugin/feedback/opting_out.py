@@ -27,6 +27,10 @@ class TestMailLink(Exception):
     __test__ = False
 
 
+class ErasedPerson(Exception):
+    """Nothing is known of the owner of the link any more, and nothing is mailed to them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bearer:
     """Whom an opt-out link was made for. The delivery may be gone; the wish is still obeyed."""
@@ -57,7 +61,8 @@ def scopes_of(delivery: Delivery) -> list[Scope]:
 def bearer_of(token: str) -> Bearer:
     """Return whom an opt-out token was made for.
 
-    Raises ``tokens.BadToken`` (also when the address is no longer known) or :class:`TestMailLink`.
+    Raises ``tokens.BadToken`` (also when the address is no longer known), :class:`TestMailLink` or
+    :class:`ErasedPerson`.
     """
     delivery_id, address_id = tokens.read(tokens.Purpose.OPT_OUT, token, count=2)
     if delivery_id == 0:
@@ -65,6 +70,8 @@ def bearer_of(token: str) -> Bearer:
     address = EmailAddress.objects.filter(pk=address_id).first()
     if address is None:
         raise tokens.BadToken
+    if address.erased_since:
+        raise ErasedPerson
     deliveries = Delivery.objects.select_related("run", "account")
     return Bearer(token, address, deliveries.filter(pk=delivery_id, address=address).first())
 

@@ -79,6 +79,11 @@ def record_complaint(address: EmailAddress, how: How) -> None:
         EmailAddress.objects.filter(pk=address.pk, opted_out_since=None).update(opted_out_since=now)
 
 
+def record_erasure(address: EmailAddress, how: How) -> None:
+    """Record that the person was erased; ``recipients.erased`` does it."""
+    _append(address, ConsentEvent.Kind.ERASED, how)
+
+
 def _append(address: EmailAddress, kind: str, how: How, scope: Scope = Scope()) -> None:
     ConsentEvent.objects.create(  # type: ignore[misc]
         address=address,

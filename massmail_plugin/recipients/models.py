@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +17,10 @@ EVERYTHING = ""
 
 
 class EmailAddress(models.Model):
-    """One row per normalised address. Changed only by the verbs in ``recipients.consent``."""
+    """One row per normalised address. Changed only by the verbs in ``recipients.consent`` and ``recipients.erased``.
+
+    The row of somebody who was erased stays, under a keyed hash in place of the address.
+    """
 
     key = ExactCharField(
         _("address"), max_length=254, unique=True, help_text=_("Lower case, the domain in ASCII.")
@@ -34,6 +38,9 @@ class EmailAddress(models.Model):
     complained_since = models.DateTimeField(
         _("complained since"), null=True, blank=True, help_text=_("The person reported a mail as spam.")
     )
+    erased_since = models.DateTimeField(
+        _("erased since"), null=True, blank=True, help_text=_("What was known of the person was erased.")
+    )
     created_at = models.DateTimeField(_("first seen"), auto_now_add=True)
 
     add_to_reference_index = False
@@ -42,14 +49,42 @@ class EmailAddress(models.Model):
         verbose_name = _("e-mail address")
         verbose_name_plural = _("e-mail addresses")
         ordering = ["key"]
+        permissions = [("erase_emailaddress", "Can erase what is known of a person")]
 
     def __str__(self) -> str:
-        return self.key
+        return str(_("erased person")) if self.erased_since else self.key
 
     @property
     def is_mailable(self) -> bool:
         """Whether mailings may go to this address at all; list opt-outs come on top."""
-        return not (self.invalid_since or self.opted_out_since or self.complained_since)
+        return not (self.invalid_since or self.opted_out_since or self.complained_since or self.erased_since)
+
+
+def _new_pepper() -> str:
+    return secrets.token_hex(32)
+
+
+class ErasurePepper(models.Model):
+    """What the hashes of erased addresses are made with: one row, there as soon as anybody was erased.
+
+    Kept in the database and not in the settings: with a key that somebody exchanges or forgets, everybody who was
+    erased could be mailed again.
+    """
+
+    #: Always 1: there is one row.
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    pepper = models.CharField(max_length=64, default=_new_pepper, editable=False)
+
+    add_to_reference_index = False
+
+    class Meta:
+        verbose_name = _("key of erased addresses")
+        verbose_name_plural = _("keys of erased addresses")
+        default_permissions = ()
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="massmail_one_pepper")]
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class ListOptOut(models.Model):
@@ -82,11 +117,14 @@ class ConsentEvent(models.Model):
         COMPLAINED = "complained", _("reported as spam")
         INVALID = "invalid", _("bounced: the mailbox does not exist")
         VALID = "valid", _("marked as valid again")
+        ERASED = "erased", _("erased")
 
     class Method(models.TextChoices):
         LINK = "link", _("link in a mail")
         ONE_CLICK = "one_click", _("one-click button of the mail program")
+        PREFERENCES = "preferences", _("preference page")
         UNDO = "undo", _("undo on the opt-out page")
+        SIGN_UP = "sign_up", _("sign-up, confirmed by mail")
         PROVIDER = "provider", _("reported by the e-mail provider")
         SERVER = "server", _("answer of the mail server")
         OPERATOR = "operator", _("a person in the admin")

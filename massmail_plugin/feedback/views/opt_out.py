@@ -14,7 +14,7 @@ from massmail_plugin import tokens
 from massmail_plugin.feedback import opting_out
 from massmail_plugin.feedback.evidence import Trace, settle_doubt_by_a_look
 from massmail_plugin.feedback.opting_out import Bearer, Receipt
-from massmail_plugin.feedback.views.public import page, public, test_mail_page, unknown_link_page
+from massmail_plugin.feedback.views.public import erased_page, page, public, test_mail_page, unknown_link_page
 from massmail_plugin.recipients.consent import How, Scope
 from massmail_plugin.recipients.models import ConsentEvent
 
@@ -29,6 +29,8 @@ def opt_out(request: HttpRequest, token: str) -> HttpResponse:
         bearer = opting_out.bearer_of(token)
     except opting_out.TestMailLink:
         return test_mail_page(request)
+    except opting_out.ErasedPerson:
+        return erased_page(request)
     except tokens.BadToken:
         return _unknown(request)
     if request.method == "POST":
@@ -52,6 +54,8 @@ def one_click(request: HttpRequest, token: str) -> HttpResponse:
         bearer = opting_out.bearer_of(token)
     except opting_out.TestMailLink:
         return HttpResponse(_("This was a test mail; nothing has changed."), content_type="text/plain")
+    except opting_out.ErasedPerson:
+        return erased_page(request)
     except tokens.BadToken:
         return _unknown(request)
     if request.POST.get("List-Unsubscribe", "").strip().lower() != "one-click":

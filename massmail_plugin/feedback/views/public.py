@@ -67,6 +67,12 @@ def test_mail_page(request: HttpRequest) -> HttpResponse:
     return page(request, "message", {"title": _("This was a test mail"), "text": text})
 
 
+def erased_page(request: HttpRequest) -> HttpResponse:
+    """Say that there is nothing left to be changed."""
+    text = _("Your data has been erased here, and nothing is mailed to your address.")
+    return page(request, "message", {"title": _("You get no mail from us any more"), "text": text})
+
+
 def unknown_link_page(request: HttpRequest, text: str) -> HttpResponse:
     """Say that the link leads nowhere, and in ``text`` what to do instead."""
     return page(request, "message", {"title": _("This link does not work"), "text": text}, status=404)

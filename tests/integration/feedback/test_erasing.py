@@ -1,0 +1,141 @@
+"""Erasing a person: nothing of ours names them, and no mail goes to them, whatever was under way."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from massmail_plugin.audience.models import TargetListMember
+from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.delivery import claiming, ledger, outcomes
+from massmail_plugin.delivery.prepared import Prepared
+from massmail_plugin.delivery.transports.base import Outcome, Verdict
+from massmail_plugin.feedback import erasing, events
+from massmail_plugin.feedback.models import DeliveryEvent
+from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.mailings.states import DeliveryState
+from massmail_plugin.models import SenderAccount
+from massmail_plugin.recipients import erased
+from massmail_plugin.recipients.consent import How
+from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
+from massmail_plugin.recipients.subscribers import ensure_subscriber
+from sandbox.crm.models import Contact
+from tests.builders import a_contact, a_mailing, an_account, start_now
+from tests.integration.feedback.conftest import ADDRESS, Sent
+
+pytestmark = pytest.mark.django_db
+
+HOW = How(ConsentEvent.Method.OPERATOR)
+
+
+def everything_we_keep() -> str:
+    """Return all our rows as text."""
+    models = apps.get_app_config("massmail_plugin").get_models()
+    return "\n".join(repr(list(model._default_manager.values())) for model in models)
+
+
+def test_nothing_of_ours_names_the_person(sent: Sent) -> None:
+    a_contact(f" {ADDRESS.upper()} ", first_name="Ada", last_name="Byron")
+    ensure_subscriber(ADDRESS, name="Ada Byron")
+    Delivery.objects.filter(pk=sent.delivery.pk).update(detail=f"250 <{ADDRESS}> is welcome")
+    fact = events.Fact(
+        DeliveryEvent.Kind.BOUNCED_SOFT, sent.run.started_at, detail=f"4.2.2 {ADDRESS} is full"
+    )
+    events.record(sent.delivery, fact)
+
+    done = erasing.erase(ADDRESS, HOW)
+
+    assert done.memberships == 2
+    assert done.deliveries == 1
+    kept = everything_we_keep().lower()
+    assert "ada.byron" not in kept
+    assert "'ada" not in kept
+    assert sent.state == DeliveryState.ACCEPTED, "That a mail was sent stays true."
+    assert sent.kinds() == ["bounced_soft"]
+
+
+def test_the_hosts_record_stays_and_others_are_not_concerned(sent: Sent) -> None:
+    erasing.erase(ADDRESS, HOW)
+    assert Contact.objects.filter(email=ADDRESS).exists()
+    bobs = Delivery.objects.get(run=sent.run, email="bob@customers.example")
+    assert bobs.address is not None
+    assert bobs.address.is_mailable
+    assert TargetListMember.objects.count() == 1
+
+
+def test_a_second_record_with_the_address_is_erased_from_the_ledger_too() -> None:
+    an_account()
+    twins = [a_contact(ADDRESS, first_name="Ada"), a_contact(ADDRESS.title(), first_name="Adelaide")]
+    run = start_now(a_mailing(to=twins))
+    erasing.erase(ADDRESS, HOW)
+    assert set(Delivery.objects.filter(run=run).values_list("email", "name", "detail")) == {("", "", "")}
+    assert run.deliveries.count() == 2, "The counts of a run still add up."
+
+
+def test_a_mail_that_waits_is_left_out() -> None:
+    an_account()
+    run = start_now(a_mailing(to=[a_contact(ADDRESS), a_contact("bob@customers.example")]))
+    erasing.erase(ADDRESS, HOW)
+    assert sorted(run.deliveries.values_list("state", "reason")) == [
+        ("queued", ""),
+        ("skipped", Reason.ERASED),
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mail_in_a_workers_hands_does_not_pass_the_fence() -> None:
+    account = an_account()
+    start_now(a_mailing(to=[a_contact(ADDRESS)]))
+    (claimed,) = claiming.claim(SenderAccount.objects.get(pk=account.pk), 1)
+
+    erasing.erase(ADDRESS, HOW)
+
+    assert ledger.commit_to_send([claimed]) == set()
+    entry = outcomes.entry_for(claimed, Outcome(Verdict.FENCED))
+    assert (entry.state, entry.reason) == (DeliveryState.SKIPPED, Reason.ERASED)
+    ledger.write([entry])
+    row = Delivery.objects.get(pk=claimed.pk)
+    assert (row.state, row.reason, row.email) == (DeliveryState.SKIPPED, Reason.ERASED, "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_fence_goes_by_the_erasure_itself() -> None:
+    account = an_account()
+    start_now(a_mailing(to=[a_contact(ADDRESS)]))
+    (claimed,) = claiming.claim(SenderAccount.objects.get(pk=account.pk), 1)
+    row = erased.erase_address(ADDRESS, HOW)
+    EmailAddress.objects.filter(pk=row.pk).update(opted_out_since=None)
+    assert ledger.commit_to_send([claimed]) == set()
+
+
+def test_a_failed_mail_that_is_tried_again_says_why_it_is_left_out(sent: Sent) -> None:
+    sent.be(DeliveryState.FAILED)
+    erasing.erase(ADDRESS, HOW)
+    delivery = Delivery.objects.select_related("address", "run").get(pk=sent.delivery.pk)
+    assert Prepared([delivery]).changed_since_start(delivery) == Reason.ERASED
+
+
+def test_the_command_erases_whoever_it_is() -> None:
+    said = StringIO()
+    call_command("massmail_erase", "Never.Seen@Customers.example", "--reason=letter", stdout=said)
+    assert erased.erased_keys(["never.seen@customers.example"]) == {"never.seen@customers.example"}
+    assert "Erased: 0 mails" in said.getvalue()
+    with pytest.raises(CommandError, match="no e-mail address"):
+        call_command("massmail_erase", "never seen")
+
+
+def test_the_links_in_old_mails_say_that_nothing_comes_any_more(client: Client, sent: Sent) -> None:
+    opt_out, one_click = sent.opt_out_url(), sent.one_click_url()
+    erasing.erase(ADDRESS, HOW)
+
+    html = client.get(opt_out).content.decode()
+    assert "You get no mail from us any more" in html
+    assert "erased:" not in html
+    assert client.post(opt_out, {"wish": "everything"}).status_code == 200
+    assert client.post(one_click, {"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert client.get(sent.view_url()).status_code == 410
+    assert list(sent.address.consent_events.values_list("kind", flat=True)) == ["erased"]
