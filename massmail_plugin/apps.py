@@ -20,3 +20,14 @@ class MassmailConfig(AppConfig):
         subscribers.register_type()
         checks.register_checks()
         signal_handlers.register_signal_handlers()
+        _register_behaviours()
+
+
+def _register_behaviours() -> None:
+    """What segments may ask about mails, in the order in which their form shows it."""
+    from massmail_plugin.audience.segments import behaviour
+    from massmail_plugin.feedback.mail_reaction import MailReaction
+    from massmail_plugin.mailings.mail_history import MailHistory
+
+    behaviour.register(MailHistory)
+    behaviour.register(MailReaction)

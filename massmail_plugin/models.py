@@ -2,6 +2,7 @@
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
+from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.content.models import EmailTemplate
 from massmail_plugin.delivery.models import Epoch, Heartbeat, Nudge, OwnerNotice
 from massmail_plugin.feedback.models import DeliveryEvent
@@ -33,6 +34,7 @@ __all__ = [
     "Nudge",
     "OwnerNotice",
     "Run",
+    "Segment",
     "SenderAccount",
     "Subscriber",
     "TargetListIndexPage",

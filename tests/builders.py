@@ -18,6 +18,7 @@ from django.db.models import Model
 from massmail_plugin import recipients
 from massmail_plugin.audience.members import add_members, get_index_page
 from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.audience.segments.models import Chosen, Segment
 from massmail_plugin.content.models import EmailTemplate
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing, Run
@@ -84,6 +85,28 @@ def a_target_list(*records: Model, title: str = "") -> TargetListPage:
         assert recipient_type is not None, f"{type(record).__name__} is not registered as a recipient type."
         add_members(page, recipient_type, [record.pk])
     return page
+
+
+def a_segment(
+    model: type[Model] = Contact, *, behaviour: Any = None, name: str = "", **criteria: Any
+) -> Segment:
+    """Return a segment of ``model`` with these filters, each with one value or a list of them.
+
+    ``behaviour`` is what was chosen about mails: {"mailed": {"when": "never"}}.
+    """
+    return Segment.objects.create(
+        name=name or f"Segment {next(_numbers)}",
+        recipient_type=model._meta.label_lower,
+        criteria=_chosen(criteria),
+        behaviour={key: _chosen(chosen) for key, chosen in (behaviour or {}).items()},
+    )
+
+
+def _chosen(values: dict[str, Any]) -> Chosen:
+    return {
+        name: [str(each) for each in (value if isinstance(value, list) else [value])]
+        for name, value in values.items()
+    }
 
 
 def a_template(

@@ -13,7 +13,7 @@ from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 
 from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.admin.access import LOOK
-from massmail_plugin.audience.members import first_record
+from massmail_plugin.audience.sources import first_record
 from massmail_plugin.content import preview
 from massmail_plugin.content.samples import Sample
 from massmail_plugin.mailings.models import Mailing
@@ -44,5 +44,5 @@ def sender_of(mailing: Mailing) -> dict[str, str] | None:
 
 def first_person_of(mailing: Mailing) -> Sample | None:
     """Return the first person of the campaign's lists: whoever may send to them may see what they get."""
-    first = first_record(mailing.campaign.target_lists.all())
+    first = first_record(mailing.campaign.sources())
     return Sample(*first) if first else None

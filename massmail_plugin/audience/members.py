@@ -9,25 +9,13 @@ from typing import Any
 
 import swapper
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import connections, transaction
-from django.db.models import (
-    BigIntegerField,
-    CharField,
-    F,
-    ForeignKey,
-    IntegerField,
-    Model,
-    QuerySet,
-    Subquery,
-    UUIDField,
-    Value,
-)
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Replace
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from massmail_plugin import recipients
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
+from massmail_plugin.audience.record_sets import record_pk, record_pks
 from massmail_plugin.recipients import RecipientType
 
 _CHUNK = 500
@@ -93,10 +81,13 @@ def remove_members(target_list: TargetListPage, members: QuerySet[TargetListMemb
 
 def records_of(target_list: TargetListPage, recipient_type: RecipientType) -> QuerySet[Any]:
     """Return the host records of one type that are in the list, as a queryset of the host model."""
+    return recipient_type.get_queryset().filter(pk__in=member_pks(target_list, recipient_type))
+
+
+def member_pks(target_list: TargetListPage, recipient_type: RecipientType) -> QuerySet[Any]:
+    """Return the primary keys of the records of one type that are members of the list."""
     members = target_list.members.filter(recipient_type=recipient_type.key)
-    # The cast is on our side so that the host's primary key index is used.
-    member_ids = members.annotate(record_pk=_record_pk(recipient_type.model)).values("record_pk")
-    return recipient_type.get_queryset().filter(pk__in=Subquery(member_ids))
+    return record_pks(members, recipient_type.model)
 
 
 def types_in(target_list: TargetListPage) -> list[RecipientType]:
@@ -115,42 +106,15 @@ def missing_types(lists: Iterable[TargetListPage]) -> list[str]:
     return [key for key in keys if recipients.get(key) is None]
 
 
-def first_record(lists: Iterable[TargetListPage]) -> tuple[RecipientType, Model] | None:
-    """Return the first person of ``lists``, to show a mail with; None if nobody is in them."""
-    for target_list in lists:
-        for recipient_type in types_in(target_list):
-            record = records_of(target_list, recipient_type).order_by("pk").first()
-            if record is not None:
-                return recipient_type, record
-    return None
-
-
 def members_among(
     target_list: TargetListPage, recipient_type: RecipientType, records: QuerySet[Any]
 ) -> QuerySet[TargetListMember]:
     """Return the members of the list that are one of ``records``, a queryset of the host model."""
     members: QuerySet[TargetListMember] = target_list.members.filter(recipient_type=recipient_type.key)
     record_ids = records.order_by().values("pk")
-    return members.annotate(record_pk=_record_pk(recipient_type.model)).filter(record_pk__in=record_ids)
-
-
-def _record_pk(model: type[Model]) -> Combinable:
-    """Return ``object_id``, which is text, as an expression that equals ``model``'s primary key in SQL.
-
-    An AutoField cannot be cast to on PostgreSQL ("serial" is no type); a multi-table child's key is its
-    parent's. Where the database has no type for UUIDs, Django stores 32 digits without hyphens.
-    """
-    field: Any = model._meta.pk
-    while isinstance(field, ForeignKey):
-        field = field.target_field
-    if isinstance(field, IntegerField):
-        return Cast("object_id", BigIntegerField())
-    if isinstance(field, UUIDField):
-        native = connections[TargetListMember.objects.db].features.has_native_uuid_field
-        if not native:
-            return Replace("object_id", Value("-"), Value(""), output_field=CharField())
-        return Cast("object_id", UUIDField())
-    return F("object_id")
+    return members.annotate(record_pk=record_pk(members, recipient_type.model)).filter(
+        record_pk__in=record_ids
+    )
 
 
 def get_index_page() -> TargetListIndexPage:

@@ -10,10 +10,12 @@ from django.db import models
 from django.forms import TextInput
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
+from modelcluster.fields import ParentalManyToManyField
 from wagtail.admin.panels import FieldPanel
 from wagtail.models import Page, PagePermissionTester
 
 from massmail_plugin.audience.panels import MembersPanel
+from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.exact_text import ExactCharField
 from massmail_plugin.recipients import consent
 
@@ -81,12 +83,19 @@ class TargetListIndexPage(PrivatePageMixin, Page):
 
 
 class TargetListPage(PrivatePageMixin, Page):
-    """A list of recipients. Its members are :class:`TargetListMember` rows."""
+    """A list of recipients: its members, :class:`TargetListMember` rows, and whoever is in its live segments."""
 
     description = models.TextField(
         _("description"),
         blank=True,
         help_text=_("Who is in this list, and what for? Only your colleagues see it."),
+    )
+    live_segments = ParentalManyToManyField(
+        Segment,
+        blank=True,
+        related_name="target_lists",
+        verbose_name=_("live segments"),
+        help_text=_("Whoever is in these segments when a mailing starts is in this list as well."),
     )
 
     parent_page_types = ["massmail_plugin.TargetListIndexPage"]

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from massmail_plugin import preferences
 from massmail_plugin.accounts.models import SenderAccount, accounts_for
-from massmail_plugin.audience.members import first_record
+from massmail_plugin.audience.sources import first_record
 from massmail_plugin.content.compiled import RenderFailed
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.delivery.messages import Composer, Link
@@ -61,7 +61,7 @@ def _hand_over(account: SenderAccount, mail: OutgoingMail) -> str:
 
 def _sample(mailing: Mailing) -> tuple[str, dict[str, object]]:
     """Return name and merge values of the first person in the mailing's lists; nobody gives empty values."""
-    first = first_record(mailing.campaign.target_lists.all())
+    first = first_record(mailing.campaign.sources())
     if first is None:
         return "", {}
     recipient_type, record = first

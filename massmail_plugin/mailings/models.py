@@ -16,6 +16,7 @@ from modelcluster.models import ClusterableModel
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.audience.sources import Source
 from massmail_plugin.content.compiled import LINK_LIMIT
 from massmail_plugin.content.models import EmailTemplate
@@ -57,6 +58,29 @@ class Campaign(ClusterableModel):
         verbose_name=_("excluded lists"),
         help_text=_("Nobody in these lists gets a mail, under any record with the same address."),
     )
+    segments = ParentalManyToManyField(
+        Segment,
+        blank=True,
+        related_name="campaigns",
+        verbose_name=_("segments"),
+        help_text=_("Whoever is in these segments when a mailing starts gets it, each address once."),
+    )
+    excluded_segments = ParentalManyToManyField(
+        Segment,
+        blank=True,
+        related_name="campaigns_excluding",
+        verbose_name=_("excluded segments"),
+        help_text=_("Nobody in these segments gets a mail, under any record with the same address."),
+    )
+    excluded_mailings = ParentalManyToManyField(
+        "massmail_plugin.Mailing",
+        blank=True,
+        related_name="campaigns_excluding",
+        verbose_name=_("not to who already got"),
+        help_text=_(
+            "Whoever already got one of these mailings, under any record with the same address, gets no mail."
+        ),
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -77,11 +101,11 @@ class Campaign(ClusterableModel):
 
     def sources(self) -> list[Source]:
         """Return what its mailings go to, in the order in which people are taken from them."""
-        return list(self.target_lists.all())
+        return [*self.target_lists.all(), *self.segments.all()]
 
     def excluded_sources(self) -> list[Source]:
-        """Return what keeps people out of its mailings."""
-        return list(self.excluded_lists.all())
+        """Return what keeps people out of its mailings; ``excluded_mailings`` do as well."""
+        return [*self.excluded_lists.all(), *self.excluded_segments.all()]
 
 
 class TrackingUrl(models.Model):

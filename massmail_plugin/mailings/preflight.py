@@ -9,12 +9,13 @@ from enum import StrEnum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from massmail_plugin import preferences, recipients
+from massmail_plugin import preferences
 from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.accounts.pacing.why import Why
 from massmail_plugin.audience.members import missing_types
-from massmail_plugin.audience.models import TargetListMember, TargetListPage
+from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.resolve import Summary, summarise
+from massmail_plugin.audience.sources import types_of
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.content.lint import lint
 from massmail_plugin.content.problems import ContentError
@@ -107,7 +108,7 @@ def _check_content(mailing: Mailing, result: Preflight) -> None:
         result.problems.extend(Finding(str(problem), Place.TEMPLATE) for problem in error.problems)
         return
     slugs = [url.slug for url in mailing.campaign.tracking_urls.all()]
-    for problem in lint(template, _types_in_lists(mailing), slugs):
+    for problem in lint(template, types_of(mailing.campaign.sources()), slugs):
         found = result.problems if problem.severity == "error" else result.warnings
         found.append(Finding(str(problem), Place.TEMPLATE))
 
@@ -162,11 +163,3 @@ def _check_types(lists: list[TargetListPage], excluded: list[TargetListPage], re
             "The lists hold people whom this site no longer knows as recipients (%(types)s). They get nothing."
         ) % {"types": ", ".join(keys)}
         result.warnings.append(Finding(sentence, Place.CAMPAIGN))
-
-
-def _types_in_lists(mailing: Mailing) -> list[recipients.RecipientType]:
-    """Return the recipient types that the campaign's lists really hold."""
-    keys = TargetListMember.objects.filter(target_list__campaigns=mailing.campaign_id).values_list(
-        "recipient_type", flat=True
-    )
-    return [found for key in sorted(set(keys.distinct())) if (found := recipients.get(key))]

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
-from django.core.validators import EMPTY_VALUES
 from django.db.models import ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import Resolver404, resolve
@@ -23,6 +22,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.generic.list import BaseListView
 from wagtail.admin.views.generic.base import BaseListingView
+
+from massmail_plugin.audience.filter_values import FilterValue, WatchedQuery, read_filters
 
 #: What bulk-actions.js appends to a listing's own parameters.
 _OURS = {"id", "next", "childOf"}
@@ -78,7 +79,7 @@ def everything_in(listing: Listing, request: HttpRequest) -> QuerySet[Any]:
     """
     if listing.view_class.get is not BaseListView.get:
         raise SelectionRefused(_cannot_select_all())
-    query: Any = _WatchedQuery(own_parameters(request.GET))
+    query: Any = WatchedQuery(own_parameters(request.GET))
     view: Any = listing.view_class(**listing.initkwargs)
     shown: list[Any] = []
 
@@ -129,69 +130,28 @@ def _primary_key(model: type[Model], text: str) -> Any:
     return value
 
 
-class _WatchedQuery(QueryDict):
-    """Query parameters that remember which of them were read."""
-
-    def __init__(self, query: QueryDict) -> None:
-        self.read: set[str] = set()
-        super().__init__(query.urlencode())
-
-    def __getitem__(self, key: str) -> Any:
-        self.read.add(key)
-        return super().__getitem__(key)
-
-    def __contains__(self, key: object) -> bool:
-        self.read.add(str(key))
-        return super().__contains__(key)
-
-    def getlist(self, key: str, default: Any = None) -> Any:
-        self.read.add(key)
-        return super().getlist(key, default)
-
-    def copy(self) -> QueryDict:  # type: ignore[override]
-        # What is read from a copy is not seen here, and so counts as not understood.
-        return QueryDict(self.urlencode(), mutable=True)
-
-    def given(self, names: set[str]) -> bool:
-        """Return whether any of ``names`` has a value that is not blank."""
-        return any(value.strip() for name, values in self.lists() if name in names for value in values)
-
-
-def _refuse_what_was_not_understood(view: BaseListingView, query: _WatchedQuery) -> None:
+def _refuse_what_was_not_understood(view: BaseListingView, query: WatchedQuery) -> None:
     understood = _HARMLESS | {view.page_kwarg}
     if view.is_searchable:
         understood.add(view.search_kwarg)
         if query.given({view.search_kwarg}) and not view.search_query:
             raise SelectionRefused(_not_understood(_("search")))
-    for label, names, value in _filter_values(view, query):
-        understood |= names
-        # "unknown" is how Django's own widget for "yes, no or any" says "any".
-        if (
-            value in EMPTY_VALUES
-            and query.given(names)
-            and set(query.getlist(next(iter(names)))) != {"unknown"}
-        ):
-            raise SelectionRefused(_not_understood(label))
+    for found in _filter_values(view, query):
+        understood |= found.names
+        if found.is_ignored:
+            raise SelectionRefused(_not_understood(found.label))
     unknown = set(query.keys()) - understood
     if query.given(unknown):
         raise SelectionRefused(_not_understood(", ".join(sorted(unknown))))
 
 
-def _filter_values(view: BaseListingView, query: _WatchedQuery) -> list[tuple[str, set[str], Any]]:
-    """Return (label, names of its parameters, value) for each filter of the listing."""
+def _filter_values(view: BaseListingView, query: WatchedQuery) -> list[FilterValue]:
     if view.filters is None:
         return []
     form = view.filters.form
     if not form.is_valid():
         raise SelectionRefused(_not_understood(", ".join(str(form[name].label) for name in form.errors)))
-    values = []
-    for name, form_field in form.fields.items():
-        # The widget alone knows under which names it reads: a range has two, with suffixes.
-        query.read.clear()
-        form_field.widget.value_from_datadict(query, {}, form.add_prefix(name))
-        names = query.read & set(query.keys())
-        values.append((str(form[name].label), names, form.cleaned_data.get(name)))
-    return values
+    return read_filters(form, query)
 
 
 def _as_queryset(records: Any) -> QuerySet[Any]:
