@@ -23,6 +23,8 @@ class WatchedQuery(QueryDict):
     def __init__(self, query: QueryDict) -> None:
         self.read: set[str] = set()
         super().__init__(query.urlencode())
+        # Filling it looks into it as well.
+        self.read.clear()
 
     def __getitem__(self, key: str) -> Any:
         self.read.add(key)

@@ -8,12 +8,14 @@ from typing import Any
 
 import django_filters
 import pytest
+from django.http import QueryDict
 from django.utils import timezone, translation
 
 from massmail_plugin import recipients
 from massmail_plugin.audience.segments.models import Segment
-from massmail_plugin.audience.segments.people import UnusableSegment, people_of, sentences_of
+from massmail_plugin.audience.segments.people import UnusableSegment, chosen_in, people_of, sentences_of
 from massmail_plugin.feedback.models import DeliveryEvent
+from massmail_plugin.mailings.mail_history import MailHistory
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState
 from massmail_plugin.recipients.models import EmailAddress
@@ -358,3 +360,10 @@ def test_its_name_in_consent() -> None:
 
     assert (segment.consent_scope.key, segment.consent_scope.label) == (f"segment:{segment.pk}", "Irish")
     assert EmailAddress.objects.count() == 0
+
+
+def test_of_what_a_form_sends_only_what_it_reads_and_what_is_not_blank_is_kept() -> None:
+    form = MailHistory(prefix="mailed")
+    sent_by_a_browser = QueryDict("mailed-when=since&mailed-days=30&mailed-date=&when=never&csrf=x")
+
+    assert chosen_in(form, sent_by_a_browser) == {"when": ["since"], "days": ["30"]}
