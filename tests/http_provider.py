@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
+from urllib.parse import parse_qs
 
 from tests.smtp_orders import PATIENCE_SECONDS
 
@@ -58,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        payload = self._payload(self.rfile.read(int(self.headers["Content-Length"])))
         self.provider.requests.append(Request(dict(self.headers.items()), payload))
         answer = self.provider.answers.pop(0)
         if isinstance(answer, type):
@@ -68,6 +69,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         status, body, *headers = answer
         self._reply(status, body if isinstance(body, bytes) else json.dumps(body).encode(), *headers)
+
+    def _payload(self, body: bytes) -> Any:
+        if "json" in self.headers["Content-Type"]:
+            return json.loads(body)
+        fields = parse_qs(body.decode(), keep_blank_values=True)
+        return {name: values if len(values) > 1 else values[0] for name, values in fields.items()}
 
     def _reply(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)

@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from massmail_plugin.accounts.batches import LARGEST_BATCH, batch_syntax
 from massmail_plugin.accounts.limits import SendingLimits
 from massmail_plugin.accounts.secrets import SecretField
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
@@ -83,6 +84,17 @@ class SenderAccount(SendingLimits):
         ),
     )
 
+    batch_size = models.PositiveSmallIntegerField(
+        _("mails in one call"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(LARGEST_BATCH)],
+        help_text=_(
+            "Mailgun and SparkPost take several at once, which is faster. The doubt is larger, too: if a call breaks "
+            "off, nobody knows of all its mails whether they left. They are then listed by name for you to decide. "
+            "Only mailings that allow it are sent so. 1: each mail in a call of its own."
+        ),
+    )
+
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.READY)
     last_fault = models.TextField(_("last fault"), blank=True)
     last_fault_at = models.DateTimeField(_("last fault at"), null=True, blank=True)
@@ -101,6 +113,15 @@ class SenderAccount(SendingLimits):
         return self.state == self.State.READY
 
     @property
+    def sends_batches(self) -> bool:
+        return self.kind == self.Kind.BACKEND and self.batch_size > 1
+
+    @property
+    def mails_under_way(self) -> int:
+        """How many mails of one worker may be on their way at a time. With batches: those of one call."""
+        return self.batch_size if self.sends_batches else self.connections
+
+    @property
     def sending_domain(self) -> str:
         """The From address's domain in ASCII: Message-IDs are made on it."""
         try:
@@ -114,6 +135,16 @@ class SenderAccount(SendingLimits):
             raise ValidationError({"host": _("Enter the name of the server.")})
         if self.kind == self.Kind.BACKEND and not self.backend:
             raise ValidationError({"backend": _("Enter the dotted path of the backend.")})
+        # What is no number is refused at its own field.
+        if self.kind == self.Kind.BACKEND and (self.batch_size or 1) > 1 and not batch_syntax(self.backend):
+            raise ValidationError(
+                {
+                    "batch_size": _(
+                        "This provider gets one mail in a call: it cannot make several of one call that each "
+                        "recipient would get as their own. Enter 1."
+                    )
+                }
+            )
 
 
 def has_own_accounts(owner_id: int | None) -> bool:

@@ -120,7 +120,7 @@ class SenderAccountViewSet(ScopedViews, ModelViewSet):
                 attrs=_shown_for(SenderAccount.Kind.SMTP),
             ),
             MultiFieldPanel(
-                ["backend", FieldPanel("new_options"), FieldPanel("remove_options")],
+                ["backend", FieldPanel("new_options"), FieldPanel("remove_options"), "batch_size"],
                 heading=_("E-mail provider"),
                 attrs=_shown_for(SenderAccount.Kind.BACKEND),
             ),

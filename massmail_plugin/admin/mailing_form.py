@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from wagtail.admin.forms import WagtailAdminModelForm
 
+from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.states import MailingState
 
@@ -25,6 +26,9 @@ class MailingForm(WagtailAdminModelForm):
             field: Any = self.fields["owner"]
             field.queryset = self._possible_owners()
             field.label_from_instance = lambda user: user.get_full_name() or user.get_username()
+        if not SenderAccount.objects.filter(kind=SenderAccount.Kind.BACKEND, batch_size__gt=1).exists():
+            # A question that nobody here has.
+            self.fields.pop("in_batches", None)
         if "start_at" in self.fields:
             zone = timezone.get_current_timezone_name()
             self.fields["start_at"].help_text = _(

@@ -115,6 +115,7 @@ class MailingCopy(generic.CopyView):
             owner=self.request.user,
             opt_out_entirely=original.opt_out_entirely,
             in_doubt=original.in_doubt,
+            in_batches=original.in_batches,
         )
 
 
@@ -191,7 +192,7 @@ class MailingViewSet(ScopedViews, ModelViewSet):
             MultiFieldPanel(["name", "campaign", "template"], heading=_("Mailing")),
             MultiFieldPanel(["owner", "start_at"], heading=_("From whom and when")),
             MultiFieldPanel(["opt_out_entirely"], heading=_("Opting out")),
-            MultiFieldPanel(["in_doubt"], heading=_("When the connection breaks")),
+            MultiFieldPanel(["in_doubt", "in_batches"], heading=_("When the connection breaks")),
         ],
         base_form_class=MailingForm,
     )

@@ -80,6 +80,20 @@ class Filled:
     def __init__(self, part: Part, values: list[str]) -> None:
         self._part, self._values = part, values
 
+    @property
+    def part(self) -> Part:
+        """The same object for all that were filled in by the same renderer."""
+        return self._part
+
+    @property
+    def values(self) -> list[str]:
+        """This person's own pieces, in order, as they stand in the text."""
+        return list(self._values)
+
+    def with_values(self, values: list[str]) -> str:
+        """Return the text with these instead."""
+        return self._part.text(values)
+
     def __str__(self) -> str:
         return self._part.text(self._values)
 

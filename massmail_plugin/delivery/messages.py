@@ -38,6 +38,7 @@ class Composer:
     def __init__(self, content: CompiledContent, mailing: Mailing, links: list[Link], base_url: str) -> None:
         self._renderer = Renderer(content)
         self._campaign: Campaign = mailing.campaign
+        self._batch: int = mailing.pk if mailing.in_batches else 0
         self._plain_links = [link.number for link in links if not link.slug]
         self._named_links = {link.slug: link.number for link in links if link.slug}
         self._counts_opens = "open_url" in content.html
@@ -81,6 +82,7 @@ class Composer:
             rendered=rendered,
             headers=self._headers(account, delivery_id, one_click_url),
             metadata={"massmail_delivery": str(delivery_id)} if delivery_id else {},
+            batch=self._batch if delivery_id else 0,
         )
 
     def _links_of(self, delivery_id: int) -> dict[str, Any]:

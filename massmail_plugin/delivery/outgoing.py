@@ -54,6 +54,8 @@ class OutgoingMail:
     headers: Mapping[str, str]
     #: What most providers hand back in their webhooks.
     metadata: Mapping[str, str]
+    #: Mails with the same number may share a call to a provider, if that can be; 0: this one goes alone.
+    batch: int = 0
 
     @property
     def envelope_sender(self) -> str:

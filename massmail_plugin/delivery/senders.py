@@ -15,8 +15,9 @@ from queue import Empty, SimpleQueue
 from django.db import connections
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery.transports import transport_for
+from massmail_plugin.delivery.transports import desk_for, transport_for
 from massmail_plugin.delivery.transports.base import CannotOpen, Outcome, OutgoingMail
+from massmail_plugin.delivery.transports.batches import Desk
 from massmail_plugin.mailings.models import Delivery
 
 #: Seconds that a turn waits for its connections to say goodbye. Their threads end with the process at the latest.
@@ -82,9 +83,10 @@ Event = Opened | NotOpened | Asks | Finished | Crashed
 class Sender:
     """One connection and its thread."""
 
-    def __init__(self, account: SenderAccount, inbox: SimpleQueue[Event]) -> None:
+    def __init__(self, account: SenderAccount, inbox: SimpleQueue[Event], desk: Desk | None = None) -> None:
         self._account = account
         self._inbox = inbox
+        self._desk = desk
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._answers: SimpleQueue[bool] = SimpleQueue()
         self._job: Job | None = None
@@ -111,7 +113,7 @@ class Sender:
     def _run(self) -> None:
         try:
             # Not a "with": closing may wait for the server, and must not keep an error from being told.
-            transport = transport_for(self._account)
+            transport = transport_for(self._account, self._desk)
             try:
                 transport.open()
                 self._inbox.put(Opened(self))
@@ -143,7 +145,8 @@ class Crew:
         self._account = account
         self._inbox: SimpleQueue[Event] = SimpleQueue()
         #: How many there may be.
-        self.limit: int = account.connections
+        self.limit: int = account.mails_under_way
+        self._desk = desk_for(account)
         #: Several have spoken at once: the server answers faster than we ask.
         self._is_fast = False
         #: Those whose connection is not there yet.
@@ -162,7 +165,7 @@ class Crew:
         if not self.idle and not self.busy:
             wanted = min(wanted, 1)
         while len(self) < min(wanted, self.limit):
-            self.opening.add(Sender(self._account, self._inbox))
+            self.opening.add(Sender(self._account, self._inbox, self._desk))
 
     def hand(self, job: Job) -> None:
         """Give the mail to a sender that has none."""

@@ -80,9 +80,9 @@ def _suspects(claim: list[Delivery]) -> list[Delivery]:
     suspected_before = [delivery for delivery in claim if is_suspect(delivery)]
     if suspected_before:
         return suspected_before[:1]
-    connections = claim[0].account.connections if claim[0].account else 1
+    at_a_time = claim[0].account.mails_under_way if claim[0].account else 1
     # On their way, made ahead for each connection, and just being made.
-    return claim[: 2 * connections + 1]
+    return claim[: 2 * at_a_time + 1]
 
 
 #: Fields of a mail that no worker has.

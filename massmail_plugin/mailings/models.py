@@ -192,6 +192,14 @@ class Mailing(models.Model):
             "Held, it may be missing until you decide. Sent again, some people may get it twice."
         ),
     )
+    in_batches = models.BooleanField(
+        _("several mails in one call to the provider"),
+        default=False,
+        help_text=_(
+            "Faster, for accounts that are set up for it. If a call breaks off, all of its mails are in doubt, and not "
+            "only one."
+        ),
+    )
     state = models.CharField(
         _("status"), max_length=12, choices=MailingState.choices, default=MailingState.DRAFT, editable=False
     )

@@ -9,7 +9,7 @@ import contextlib
 import time
 
 from anymail.exceptions import AnymailRecipientsRefused
-from anymail.message import AnymailStatus
+from anymail.message import AnymailRecipientStatus, AnymailStatus
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils.translation import gettext as _
 
@@ -54,6 +54,14 @@ class BackendTransport(Transport):
             return error.outcome
         if not fence():
             return Outcome(Verdict.FENCED)
+        return self._send(mail)
+
+    def _send(self, mail: OutgoingMail) -> Outcome:
+        """Make the call for a mail that has passed the fence."""
+        try:
+            self.open()
+        except CannotOpen as error:
+            return error.outcome
         backend = self._backend
         assert backend is not None
         outcome, fault = self._call(backend, mail)
@@ -71,13 +79,13 @@ class BackendTransport(Transport):
             idempotency.attach_key(backend, mail)
             sent = backend.send_messages([mail.message])
         except AnymailRecipientsRefused:
-            return _from_status(mail.message.anymail_status), None  # type: ignore[attr-defined]
+            return _of_the_only_one(mail.message.anymail_status), None  # type: ignore[attr-defined]
         except Exception as error:
             # Backends are the hosts' choice and raise what they like; what we do not know is a doubt.
             return classify(error), error
         status = getattr(mail.message, "anymail_status", None)
         if isinstance(status, AnymailStatus) and status.recipients:
-            return _from_status(status), None
+            return _of_the_only_one(status), None
         if sent == 0:
             return Outcome(Verdict.RECIPIENT, _("The e-mail backend did not send it.")), None
         # Some backends forget to return the number; without an exception the mail has left.
@@ -112,9 +120,12 @@ class BackendTransport(Transport):
                 backend.close()
 
 
-def _from_status(status: AnymailStatus) -> Outcome:
-    """Read the provider's word on the one recipient of the message."""
-    recipient = next(iter(status.recipients.values()))
+def _of_the_only_one(status: AnymailStatus) -> Outcome:
+    return from_status(next(iter(status.recipients.values())))
+
+
+def from_status(recipient: AnymailRecipientStatus) -> Outcome:
+    """Read the provider's word on one recipient."""
     reply = str(recipient.status or "")
     if recipient.status in _REFUSED_STATUSES:
         text = _("The provider refused it: %(status)s") % {"status": reply}

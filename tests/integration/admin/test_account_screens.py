@@ -33,6 +33,7 @@ def _form(**changes):
         "backend": "",
         "new_options": "",
         "connections": "4",
+        "batch_size": "1",
         "spacing_from": "0",
         "spacing_until": "0",
         "work_from": "08:30",

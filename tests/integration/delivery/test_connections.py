@@ -79,8 +79,8 @@ def test_a_server_that_wants_fewer_mails_and_says_so_to_one_more_connection_is_o
 ):
     opened, transport_for = [], senders.transport_for
 
-    def first_only(account):
-        transport = transport_for(account)
+    def first_only(account, desk):
+        transport = transport_for(account, desk)
         opened.append(transport)
         if len(opened) > 1:
             monkeypatch.setattr(transport, "open", refused)

@@ -114,7 +114,7 @@ def world(request, monkeypatch):
             raise world.one_of(SystemExit, KeyboardInterrupt)
         return make(*args)
 
-    monkeypatch.setattr(senders, "transport_for", lambda account: Moody(world))
+    monkeypatch.setattr(senders, "transport_for", lambda account, desk: Moody(world))
     monkeypatch.setattr(ledger, "commit_to_send", commit_or_break)
     monkeypatch.setattr(ledger, "write", write_or_break)
     monkeypatch.setattr(supply, "_make", make_or_break)

@@ -41,7 +41,7 @@ class Taking(Transport):
 @pytest.fixture
 def taken(monkeypatch):
     taken = []
-    monkeypatch.setattr(senders, "transport_for", lambda account: Taking(taken))
+    monkeypatch.setattr(senders, "transport_for", lambda account, desk: Taking(taken))
     return taken
 
 
