@@ -12,13 +12,14 @@ from django.core.checks import CheckMessage, Error, register
 from django.db import DatabaseError
 from django.urls import NoReverseMatch, reverse
 
-from massmail_plugin import cluster_checks, conf, recipients
+from massmail_plugin import cluster_checks, conf, registration_checks
 
 
 def register_checks() -> None:
     """Register every check; called once from ``AppConfig.ready``."""
-    for check in (check_settings, check_apps, check_urls, check_recipient_types, check_webhooks):
+    for check in (check_settings, check_apps, check_urls, check_webhooks):
         register(check, "massmail")
+    register(registration_checks.check_recipient_types, "massmail")
     register(cluster_checks.check_cluster, "massmail")
     register(cluster_checks.check_cluster_in_production, "massmail", deploy=True)
     # Asks the database, so that it only runs when that is wanted: in "migrate" and "check --database".
@@ -108,53 +109,6 @@ def check_urls(**kwargs: Any) -> list[CheckMessage]:
             Error("massmail_plugin's public pages are not mounted.", hint=hint, id="massmail_plugin.E003")
         ]
     return []
-
-
-def check_recipient_types(**kwargs: Any) -> list[CheckMessage]:
-    """Every registered recipient type names things that exist."""
-    from massmail_plugin.recipients.models import Subscriber
-
-    types = recipients.all_types()
-    if all(recipient_type.model is Subscriber for recipient_type in types):
-        hint = "Write a massmail.py in one of your apps that registers a RecipientType; see the README."
-        return [
-            checks.Warning(
-                "None of this project's people can be mailed: no recipient type is registered.",
-                hint=hint,
-                id="massmail_plugin.W001",
-            )
-        ]
-    return [message for recipient_type in types for message in _check_type(recipient_type)]
-
-
-def _check_type(recipient_type: recipients.RecipientType) -> list[CheckMessage]:
-    found: list[CheckMessage] = []
-    name = type(recipient_type).__name__
-    for attribute in ("email", "owner", "department", "language", "time_zone"):
-        path = getattr(recipient_type, attribute)
-        if (path or attribute == "email") and not recipient_type.is_field(path):
-            found.append(
-                Error(
-                    f"{name}.{attribute} = {path!r} is not a field of {recipient_type.model.__name__}.",
-                    hint='Name a field, also through relations, for example "person__email".',
-                    id="massmail_plugin.E004",
-                )
-            )
-    if isinstance(recipient_type.merge_fields, str):
-        message = f"{name}.merge_fields is one text, and should be a list of texts."
-        hint = f"Write [{recipient_type.merge_fields!r}]."
-        return [*found, Error(message, hint=hint, id="massmail_plugin.E007")]
-    for path in filter(None, [recipient_type.name, recipient_type.vip, *recipient_type.merge_fields]):
-        first = path.split("__")[0]
-        if not recipient_type.is_field(path) and not hasattr(recipient_type.model, first):
-            found.append(
-                Error(
-                    f"{name}: {recipient_type.model.__name__} has no field or property {path!r}.",
-                    hint="Correct `name`, `vip` or `merge_fields`.",
-                    id="massmail_plugin.E005",
-                )
-            )
-    return found
 
 
 def check_webhooks(**kwargs: Any) -> list[CheckMessage]:

@@ -7,11 +7,12 @@ from typing import Any
 import idna
 from django import forms
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, URLValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from modelcluster.fields import ParentalKey
+from modelcluster.fields import ParentalKey, ParentalManyToManyField
 from modelcluster.models import ClusterableModel
 from wagtail.admin.panels import FieldPanel, FieldRowPanel, InlinePanel, MultiFieldPanel
 from wagtail.contrib.settings.models import BaseGenericSetting, register_setting
@@ -22,6 +23,13 @@ from massmail_plugin import conf
 @register_setting(icon="mail")
 class MailPreferences(ClusterableModel, BaseGenericSetting):
     """Settings › Mass mailing."""
+
+    class WhoseRecords(models.TextChoices):
+        """Whose contacts somebody may mail; see ``recipients.ownership``."""
+
+        EVERYBODYS = "everybodys", _("Everybody's")
+        DEPARTMENTS = "departments", _("Their own, and those of their departments")
+        OWN = "own", _("Only their own")
 
     public_base_url = models.CharField(
         _("public address of this site"),
@@ -69,10 +77,35 @@ class MailPreferences(ClusterableModel, BaseGenericSetting):
         ),
     )
 
+    whose_records = models.CharField(
+        _("whose contacts people may mail"),
+        max_length=12,
+        choices=WhoseRecords.choices,
+        default=WhoseRecords.EVERYBODYS,
+        help_text=_(
+            "Other people's contacts cannot be put in lists, and mailings leave them out. Administrators, and groups "
+            "with the permission for it, mail everybody's."
+        ),
+    )
+    departments = ParentalManyToManyField(
+        Group,
+        blank=True,
+        related_name="+",
+        verbose_name=_("departments"),
+        help_text=_(
+            "Groups whose people share campaigns, mailings and sender accounts, and do not see those of other "
+            "departments."
+        ),
+    )
+
     panels = [
         MultiFieldPanel(["public_base_url", "postal_address"], heading=_("Sender")),
         MultiFieldPanel(["mandatory_opt_out_link", "track_clicks", "track_opens"], heading=_("Every mail")),
         MultiFieldPanel([FieldRowPanel(["per_hour_limit", "per_batch_limit"])], heading=_("How much")),
+        MultiFieldPanel(
+            [FieldPanel("departments", widget=forms.CheckboxSelectMultiple), "whose_records"],
+            heading=_("Who works with what"),
+        ),
         InlinePanel(
             "domain_limits",
             heading=_("Limits for recipients' providers"),
@@ -91,6 +124,13 @@ class MailPreferences(ClusterableModel, BaseGenericSetting):
 
     class Meta:
         verbose_name = _("mass mailing")
+
+    def clean(self) -> None:
+        super().clean()
+        # The form has put what was ticked into the instance already.
+        if self.whose_records == self.WhoseRecords.DEPARTMENTS and not self.departments.all():
+            message = _("Tick the departments first, or choose something else.")
+            raise ValidationError({"whose_records": message})
 
     @property
     def base_url(self) -> str:

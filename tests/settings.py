@@ -16,7 +16,10 @@ os.environ["MASSMAIL_SANDBOX_VAR"] = _folder
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
 from sandbox.settings import *  # noqa: E402, F403
-from sandbox.settings import DATABASES, POSTGRESQL, SQLITE  # noqa: E402
+from sandbox.settings import DATABASES, INSTALLED_APPS, POSTGRESQL, SQLITE  # noqa: E402
+
+# Models that the sandbox has no need of, but other hosts have.
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.host"]
 
 # No test cuts the power, so that no commit has to wait for the disk. Killed processes lose nothing by it.
 _database = DATABASES["default"]

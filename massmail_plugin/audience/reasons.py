@@ -13,6 +13,7 @@ class Reason(models.TextChoices):
     MALFORMED = "malformed", _("the e-mail address is malformed")
     DUPLICATE = "duplicate", _("the same address as another person")
     EXCLUDED = "excluded", _("in an excluded list")
+    NOT_YOURS = "not_yours", _("somebody else's contact")
     OPTED_OUT = "opted_out", _("opted out of all mailings")
     OPTED_OUT_LIST = "opted_out_list", _("opted out of this list")
     COMPLAINED = "complained", _("reported a mail as spam")

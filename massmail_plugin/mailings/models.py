@@ -214,6 +214,8 @@ class Mailing(models.Model):
         permissions = [
             ("send_mailing", "Can start, pause, resume and cancel mailings"),
             ("send_test_mailing", "Can send test mails"),
+            ("mail_everybodys_records", "Can mail everybody's contacts"),
+            ("work_for_every_department", "Can see and use what belongs to any department"),
         ]
         indexes = [models.Index(fields=["state", "start_at"], name="massmail_mailing_due")]
 

@@ -1,4 +1,7 @@
-"""Whose data somebody in the admin may see. Which of the records, ``RecipientType.choosable_by`` says."""
+"""Whose data somebody in the admin may see and put in lists.
+
+Which of the records, ``RecipientType.choosable_by`` and :mod:`massmail_plugin.recipients.ownership` say together.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 from django.db.models import QuerySet
 from wagtail.permissions import policy_registry
 
+from massmail_plugin.recipients.ownership import theirs
 from massmail_plugin.recipients.registry import all_types
 from massmail_plugin.recipients.types import RecipientType
 
@@ -27,6 +31,7 @@ def choosable_types(user: Any) -> list[RecipientType]:
 
 
 def choosable_records(user: Any, recipient_type: RecipientType) -> QuerySet[Any]:
-    """Return the records of this type that ``user`` may see and choose; none without the right to the type."""
-    records = recipient_type.choosable_by(user)
-    return records if may_choose(user, recipient_type) else records.none()
+    """Return the records of this type that ``user`` may see and mail; none without the right to the type."""
+    if not may_choose(user, recipient_type):
+        return recipient_type.get_queryset().none()
+    return recipient_type.choosable_by(user).filter(theirs(recipient_type, user))

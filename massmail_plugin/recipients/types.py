@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, Q, QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.utils.text import capfirst
+
+from massmail_plugin.recipients.paths import follow
 
 if TYPE_CHECKING:
     # Hosts register their types before Django's own models may be imported.
@@ -41,9 +43,11 @@ class RecipientType:
     name: str = ""
     #: Path, property or method that is true for those to whom a main account may write. Empty: for nobody.
     vip: str = ""
-    #: Optional paths: whose record it is, whose department, language code, time zone name.
+    #: Optional paths to a user and to a group (or to several of them): whose record it is. With the preference
+    #: "Whose contacts people may mail" others cannot mail it.
     owner: str = ""
     department: str = ""
+    #: Optional paths: language code, time zone name.
     language: str = ""
     time_zone: str = ""
     #: What templates may use: ``"first_name"`` becomes ``{{ contact.first_name }}`` and
@@ -77,7 +81,7 @@ class RecipientType:
     def choosable_by(self, user: AbstractBaseUser) -> QuerySet[Any]:
         """Return the records that ``user`` may put in a target list.
 
-        Override it where not everybody sees every record, for example to show salespeople only their own.
+        Override it where not everybody sees every record. What ``owner`` and ``department`` say comes on top.
         """
         return self.get_queryset()
 
@@ -95,16 +99,7 @@ class RecipientType:
 
     def is_field(self, path: str) -> bool:
         """Return whether ``path`` is a path of database fields, and not a property or method."""
-        model: type[Model] | None = self.model
-        for part in path.split(LOOKUP_SEP) if path else [""]:
-            if model is None:
-                return False
-            try:
-                field = model._meta.pk if part == "pk" else model._meta.get_field(part)
-            except FieldDoesNotExist:
-                return False
-            model = field.related_model if field is not None and field.is_relation else None
-        return True
+        return bool(path) and follow(self.model, path) is not None
 
     def rows(self, queryset: QuerySet[Any]) -> Iterator[RecipientRow]:
         """Yield a row for each record of ``queryset``, in order of primary key, in flat memory."""

@@ -12,11 +12,12 @@ from wagtail.log_actions import log
 from massmail_plugin.audience.members import Added, add_members
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.recipients import RecipientType
+from massmail_plugin.recipients.access import choosable_records
 
 
 def choosable(recipient_type: RecipientType, user: Any, records: QuerySet[Any]) -> QuerySet[Any]:
     """Return those of ``records`` that this user may put in a list."""
-    return recipient_type.choosable_by(user).filter(pk__in=records.order_by().values("pk"))
+    return choosable_records(user, recipient_type).filter(pk__in=records.order_by().values("pk"))
 
 
 def add_and_tell(

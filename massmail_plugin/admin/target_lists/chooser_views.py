@@ -21,7 +21,7 @@ from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmVi
 from massmail_plugin.admin.target_lists.screens import OfTargetList, SelectableListing, url_to
 from massmail_plugin.admin.target_lists.selection import Listing, everything_in, ticked
 from massmail_plugin.recipients import RecipientType
-from massmail_plugin.recipients.access import choosable_types, may_choose
+from massmail_plugin.recipients.access import choosable_records, choosable_types, may_choose
 
 
 class AddPeople(OfTargetList, TemplateView):
@@ -112,8 +112,7 @@ class ChoosePeople(OfRecipientType, SelectableListing):
         }
 
     def get_base_queryset(self) -> QuerySet[Any]:
-        user: Any = self.request.user
-        records = self.recipient_type.choosable_by(user)
+        records = choosable_records(self.request.user, self.recipient_type)
         return records if records.ordered else records.order_by("pk")
 
     def search_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:

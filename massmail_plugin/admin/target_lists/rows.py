@@ -19,7 +19,7 @@ from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.standing import Standing
 
 #: What only a mailing can say of people; their list alone cannot.
-_OF_A_MAILING = (Reason.EXCLUDED, Reason.ADDRESS_CHANGED)
+_OF_A_MAILING = (Reason.EXCLUDED, Reason.NOT_YOURS, Reason.ADDRESS_CHANGED)
 #: How somebody stands, for a column, in the words of the mailings. The empty one can be mailed.
 STATUSES: dict[str, Any] = {
     "": gettext_lazy("Can be mailed"),

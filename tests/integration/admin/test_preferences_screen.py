@@ -35,7 +35,7 @@ def _form(
         "postal_address": "",
         "mandatory_opt_out_link": "on",
     }
-    data |= {"per_hour_limit": "", "per_batch_limit": ""}
+    data |= {"per_hour_limit": "", "per_batch_limit": "", "whose_records": "everybodys"}
     return data | _rows("holidays", holidays or []) | _rows("domain_limits", domains or []) | changes
 
 

@@ -5,7 +5,7 @@ from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.resolve import Candidate, Summary
 
 #: These depend on a mailing, not on the list alone.
-OF_A_MAILING = {Reason.EXCLUDED, Reason.ADDRESS_CHANGED}
+OF_A_MAILING = {Reason.EXCLUDED, Reason.NOT_YOURS, Reason.ADDRESS_CHANGED}
 
 
 def candidate(reason: str = "") -> Candidate:
