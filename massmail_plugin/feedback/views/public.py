@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
@@ -15,6 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from massmail_plugin import preferences
 from massmail_plugin.feedback.request_size import is_longer
+from massmail_plugin.feedback.views.outage import AWAY, outage_page
 
 PublicView = Callable[..., HttpResponse]
 
@@ -42,9 +44,13 @@ def public(view: PublicView) -> PublicView:
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if is_longer(request, MAX_BODY):
             return finish(HttpResponse(status=413))
-        return finish(view(request, *args, **kwargs))
+        try:
+            return finish(view(request, *args, **kwargs))
+        except AWAY as error:
+            return finish(outage_page(request, error))
 
-    return csrf_exempt(login_not_required(wrapped))
+    # A transaction around the whole request would begin before anything here could say that there is no database.
+    return csrf_exempt(login_not_required(transaction.non_atomic_requests(wrapped)))
 
 
 def finish(response: HttpResponse) -> HttpResponse:

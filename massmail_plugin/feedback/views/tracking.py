@@ -6,7 +6,7 @@ import base64
 import logging
 from urllib.parse import urlsplit
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -65,7 +65,7 @@ def _count(
             evidence.settle_doubt(delivery, kind, by_a_look=True)
         else:
             events.record(delivery, events.Fact(kind, timezone.now(), link, by_a_look=True))
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         logger.warning("An event (%s) could not be stored: %s", kind, type(error).__name__)
 
 
