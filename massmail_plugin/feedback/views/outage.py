@@ -27,11 +27,12 @@ def outage_page(request: HttpRequest, error: Exception) -> HttpResponse:
             "Nothing was changed. Please try the same link again in a few minutes: it goes on working."
         ),
     }
+    text, kind = f"{context['title']}. {context['text']}", "text/plain"
     try:
         # Without the request: what a project adds to every page may ask the database.
-        text, kind = render_to_string("massmail_plugin/feedback/message.html", context), "text/html"
+        text, kind = str(render_to_string("massmail_plugin/feedback/message.html", context)), "text/html"
     except Exception:
         # So may a project's own frame around it.
-        text, kind = f"{context['title']}. {context['text']}", "text/plain"
+        logger.debug("The page's frame cannot be shown either", exc_info=True)
     headers = {"Retry-After": str(RETRY_AFTER)}
     return HttpResponse(text, status=503, content_type=f"{kind}; charset=utf-8", headers=headers)
