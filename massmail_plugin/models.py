@@ -1,6 +1,7 @@
 """Table of contents: the models of every room, so that Django finds them."""
 
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.audience.importing.models import ImportBatch, ImportFailure, ImportPiece, ListImport
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
 from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.content.models import EmailTemplate
@@ -28,6 +29,10 @@ __all__ = [
     "ErasurePepper",
     "Heartbeat",
     "Holiday",
+    "ImportBatch",
+    "ImportFailure",
+    "ImportPiece",
+    "ListImport",
     "ListOptOut",
     "MailPreferences",
     "Mailing",

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from django.db import InterfaceError, OperationalError, connections
 
 from massmail_plugin import conf
-from massmail_plugin.delivery import heartbeats
+from massmail_plugin.delivery import heartbeats, imports
 from massmail_plugin.delivery.models import Heartbeat
 from massmail_plugin.delivery.nudges import take_nudges
 from massmail_plugin.delivery.ticker import run_tick
@@ -27,6 +27,8 @@ TICK_SECONDS = 60
 DEFAULT_THREADS = 16
 #: Seconds until the next try while the database is away, or something of ours is broken: from - to.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1, 60
+#: In the place of an account's number: the imports into target lists, which have one thread together.
+_IMPORTS = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class Foreground:
 
     def _tick(self) -> None:
         self._resting.clear()
-        self._enlist(run_tick())
+        self._enlist([*run_tick(), *([_IMPORTS] if imports.waiting() else [])])
 
     def _enlist(self, accounts: list[int]) -> None:
         known = self._busy | self._resting | set(self._waiting)
@@ -124,7 +126,8 @@ class Foreground:
         while self._waiting and len(self._busy) < self._threads and not self.is_stopping():
             account_id = self._waiting.popleft()
             self._busy.add(account_id)
-            threading.Thread(target=self._turn, args=[account_id], name=f"account-{account_id}").start()
+            turn = self._import if account_id == _IMPORTS else self._turn
+            threading.Thread(target=turn, args=[account_id], name=f"account-{account_id}").start()
 
     def _turn(self, account_id: int) -> None:
         """One thread: send for a while through one account. Never raises: the others have to go on."""
@@ -144,6 +147,18 @@ class Foreground:
         finally:
             connections.close_all()
             self._inbox.put(ended)
+
+    def _import(self, _number: int) -> None:
+        """The thread of the imports. Never raises, like the others."""
+        try:
+            imports.work_through(self.is_stopping)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("Imports: the database is away (%s)", type(error).__name__)
+        except Exception:
+            logger.exception("An import broke")
+        finally:
+            connections.close_all()
+            self._inbox.put(_TurnEnded(_IMPORTS))
 
     def _wait(self, seconds: float) -> None:
         """Take what comes in, or return after ``seconds``, or when an account's pause is over."""

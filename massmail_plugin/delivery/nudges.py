@@ -36,6 +36,14 @@ def nudge_account(account_id: int, due: float | None = None) -> None:
         )
 
 
+def nudge_import(import_id: int) -> None:
+    """Ask for a worker for this import into a list, once the current transaction is committed."""
+    if conf.get("RUNNER") == "worker":
+        Nudge.objects.create()
+    else:
+        transaction.on_commit(lambda: _enqueue("massmail_plugin.delivery.tasks.run_import", import_id))
+
+
 def take_nudges() -> bool:
     """Forget the nudges of a ``massmail_worker``; returns whether there were any."""
     return Nudge.objects.exists() and bool(Nudge.objects.all().delete()[0])

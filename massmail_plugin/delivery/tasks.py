@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from massmail_plugin.delivery import clock, heartbeats
+from massmail_plugin.delivery import clock, heartbeats, imports
 from massmail_plugin.delivery.models import Heartbeat
-from massmail_plugin.delivery.nudges import nudge_account
+from massmail_plugin.delivery.nudges import nudge_account, nudge_import
 from massmail_plugin.delivery.ticker import run_tick
 from massmail_plugin.delivery.worker import drain
 
@@ -17,9 +17,11 @@ _LONGEST_WAIT = 60.0
 
 
 def tick() -> None:
-    """Start what is due and nudge the accounts that have work."""
+    """Start what is due and nudge the accounts and the imports that have work."""
     for account_id in run_tick():
         nudge_account(account_id)
+    for import_id in imports.waiting():
+        nudge_import(import_id)
 
 
 def drain_account(account_id: int, due: float | None = None) -> None:
@@ -52,3 +54,9 @@ def _has_come(due: float, pulse: heartbeats.Pulse) -> bool:
         pulse()
         time.sleep(min(left, _WAIT_SECONDS))
     return left <= _WAIT_SECONDS
+
+
+def run_import(import_id: int) -> None:
+    """Work on one import into a target list for a while; then ask for another turn."""
+    if imports.work_for_a_while(import_id, stop=heartbeats.Pulse(Heartbeat.Kind.CLUSTER)):
+        nudge_import(import_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery import clock, epoch, heartbeats, routes, telling
+from massmail_plugin.delivery import clock, epoch, heartbeats, imports, routes, telling
 from massmail_plugin.delivery.following import follow
 from massmail_plugin.delivery.models import Heartbeat
 from massmail_plugin.delivery.sweeper import sweep
@@ -16,6 +16,7 @@ def run_tick() -> list[int]:
     """Take up dead workers' mails, start due mailings, follow their states. Returns the accounts with work."""
     heartbeats.beat(Heartbeat.Kind.TICK)
     heartbeats.prune()
+    imports.tidy_up()
     sweep()
     if not epoch.may_send():
         return []

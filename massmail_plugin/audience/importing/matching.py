@@ -1,0 +1,78 @@
+"""Which of the host's records have one of these addresses, and what the addresses have said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import idna
+from django.db.models.functions import Lower, Trim
+
+from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.recipients import RecipientType
+from massmail_plugin.recipients.access import choosable_records, choosable_types
+from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
+from massmail_plugin.recipients.models import EmailAddress, ListOptOut, Subscriber
+
+
+def find_records(keys: Collection[str], user: Any) -> dict[str, tuple[RecipientType, str]]:
+    """Return for each normalised address the first record that has it: its type and its primary key as text.
+
+    Looks at the records that ``user`` may choose, type by type in the order in which the host registered them.
+    """
+    found: dict[str, tuple[RecipientType, str]] = {}
+    for recipient_type in choosable_types(user):
+        missing = set(keys) - found.keys()
+        if recipient_type.model is not Subscriber and missing:
+            for key, pk in _having(recipient_type, missing, user):
+                found.setdefault(key, (recipient_type, pk))
+    return found
+
+
+def _having(recipient_type: RecipientType, keys: set[str], user: Any) -> Iterator[tuple[str, str]]:
+    written = Lower(Trim(recipient_type.email))
+    records = choosable_records(user, recipient_type).annotate(massmail_written=written).order_by("pk")
+    spellings = {spelling for key in keys for spelling in _spellings(key)}
+    for pk, email in records.filter(massmail_written__in=spellings).values_list("pk", recipient_type.email):
+        # Some databases find "josé" for "jose".
+        key = _key(email)
+        if key in keys:
+            yield key, str(pk)
+
+
+def _key(email: str) -> str:
+    try:
+        return parse_address(email).key
+    except MalformedAddress:
+        return ""
+
+
+def _spellings(key: str) -> list[str]:
+    """Return how records may have it: the domain in ASCII or, for international ones, in letters."""
+    local, _at, domain = key.rpartition("@")
+    if "xn--" not in domain:
+        return [key]
+    try:
+        return [key, f"{local}@{idna.decode(domain)}"]
+    except idna.IDNAError:
+        return [key]
+
+
+def not_mailable(keys: Collection[str], scope: str) -> Counter[str]:
+    """Return how many of these addresses get no mail through the list with this scope, by :class:`Reason`."""
+    reasons: dict[str, str] = dict.fromkeys(
+        ListOptOut.objects.filter(address__key__in=keys, scope=scope).values_list("address__key", flat=True),
+        Reason.OPTED_OUT_LIST,
+    )
+    flagged = EmailAddress.objects.filter(key__in=keys).exclude(
+        invalid_since=None, opted_out_since=None, complained_since=None
+    )
+    for address in flagged:
+        if address.complained_since:
+            reasons[address.key] = Reason.COMPLAINED
+        elif address.opted_out_since:
+            reasons[address.key] = Reason.OPTED_OUT
+        else:
+            reasons[address.key] = Reason.INVALID
+    return Counter(str(reason) for reason in reasons.values())
