@@ -4,6 +4,7 @@ from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.importing.models import ImportBatch, ImportFailure, ImportPiece, ListImport
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
 from massmail_plugin.audience.segments.models import Segment
+from massmail_plugin.audience.sign_ups import SignUp
 from massmail_plugin.content.models import EmailTemplate
 from massmail_plugin.delivery.models import Epoch, Heartbeat, Nudge, OwnerNotice
 from massmail_plugin.feedback.models import DeliveryEvent
@@ -41,6 +42,7 @@ __all__ = [
     "Run",
     "Segment",
     "SenderAccount",
+    "SignUp",
     "Subscriber",
     "TargetListIndexPage",
     "TargetListMember",

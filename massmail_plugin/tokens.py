@@ -34,6 +34,8 @@ class Purpose(StrEnum):
     OPEN = "open"
     CLICK = "click"
     VIEW = "view"
+    PREFERENCES = "preferences"
+    SIGN_UP = "sign-up"
 
 
 class BadToken(ValueError):

@@ -14,6 +14,10 @@ urlpatterns: list[URLPattern] = [
     path("c/<str:token>/", views.click, name="click"),
     path("p/<str:token>/", views.open_pixel, name="open"),
     path("v/<str:token>/", views.view_in_browser, name="view"),
+    path("preferences/<str:token>/", views.preferences, name="preferences"),
+    path("list/<int:list_id>/", views.sign_up, name="sign_up"),
+    path("list/<int:list_id>/sent/", views.sign_up_sent, name="sign_up_sent"),
+    path("confirm/<str:token>/", views.confirm_sign_up, name="confirm_sign_up"),
     # To be entered at the provider, for example .../webhooks/mailgun/tracking/
     path("webhooks/<slug:provider>/tracking/", views.provider_webhook, name="webhook"),
 ]

@@ -24,6 +24,9 @@ class Placeholder:
 
 _MEANINGS = {
     "campaign.name": _("the campaign's name"),
+    "preferences_url": _(
+        "the page where the person chooses which mails to get; use it as the target of a link"
+    ),
     "sender.email": _("the From address of the account it leaves through"),
     "sender.name": _("the From name of that account"),
     "today": _("the day on which the mail is sent"),

@@ -11,10 +11,11 @@ from django.forms import TextInput
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext_lazy as _
 from modelcluster.fields import ParentalManyToManyField
-from wagtail.admin.panels import FieldPanel
+from wagtail.admin.panels import FieldPanel, MultiFieldPanel
+from wagtail.fields import RichTextField
 from wagtail.models import Page, PagePermissionTester
 
-from massmail_plugin.audience.panels import MembersPanel
+from massmail_plugin.audience.panels import MembersPanel, PublicPagePanel
 from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.exact_text import ExactCharField
 from massmail_plugin.recipients import consent
@@ -29,6 +30,10 @@ TITLE = FieldPanel(
     help_text=_("Your colleagues see it, and so does who opts out: write what the mails are about."),
     widget=TextInput(attrs={"placeholder": _("Title*")}),
 )
+
+
+#: What editors may use in the texts of a list's public pages.
+_PUBLIC_TEXT = ["bold", "italic", "link", "ol", "ul"]
 
 
 class _PrivatePagePermissions(PagePermissionTester):
@@ -98,9 +103,40 @@ class TargetListPage(PrivatePageMixin, Page):
         help_text=_("Whoever is in these segments when a mailing starts is in this list as well."),
     )
 
+    is_public = models.BooleanField(
+        _("public sign-up"),
+        default=False,
+        help_text=_(
+            "Anybody can sign up on a page of this list, and sees its title there and on the preference page. "
+            "Who is in the list stays private."
+        ),
+    )
+    sign_up_intro = RichTextField(
+        _("introduction"),
+        blank=True,
+        features=_PUBLIC_TEXT,
+        help_text=_("Above the form: what the mails are about, and how often they come."),
+    )
+    sign_up_thanks = RichTextField(
+        _("thanks"), blank=True, features=_PUBLIC_TEXT, help_text=_("Shown to who has confirmed the sign-up.")
+    )
+    goodbye = RichTextField(
+        _("goodbye"), blank=True, features=_PUBLIC_TEXT, help_text=_("Shown to who has left the list.")
+    )
+
     parent_page_types = ["massmail_plugin.TargetListIndexPage"]
     subpage_types: list[str] = []
-    content_panels = [TITLE, "description", MembersPanel()]
+    content_panels = [
+        TITLE,
+        "description",
+        MembersPanel(),
+        MultiFieldPanel(
+            ["is_public", PublicPagePanel(), "sign_up_intro", "sign_up_thanks", "goodbye"],
+            heading=_("Public sign-up"),
+        ),
+    ]
+    #: Nobody expects a copy of a list to be public.
+    exclude_fields_in_copy = ["is_public"]
     show_in_menus_default = False
     preview_modes: list[tuple[str, str]] = []
 

@@ -74,8 +74,8 @@ class RenderFailed(Exception):
 class Renderer:
     """Renders one compiled content for any number of recipients.
 
-    Variables: ``contact`` (``RecipientType.merge_values``), ``unsubscribe_url``, ``view_url``, ``open_url``,
-    ``links`` (one URL per tracked link), ``tracking`` (URL per slug), ``sender`` and ``campaign``
+    Variables: ``contact`` (``RecipientType.merge_values``), ``unsubscribe_url``, ``preferences_url``, ``view_url``,
+    ``open_url``, ``links`` (one URL per tracked link), ``tracking`` (URL per slug), ``sender`` and ``campaign``
     (dictionaries), ``today`` (a date; today in the current time zone if left out).
     """
 

@@ -11,7 +11,7 @@ from massmail_plugin.content.markup import Attributes, change_tags
 from massmail_plugin.content.placeholders import Placeholders
 
 #: Variables that hold a link made by this site.
-OWN_LINKS = ("unsubscribe_url", "view_url", "open_url", "tracking.", "links[")
+OWN_LINKS = ("unsubscribe_url", "preferences_url", "view_url", "open_url", "tracking.", "links[")
 
 _ALLOWED = re.compile(r"(?:https?://|mailto:|tel:|#|/)", re.IGNORECASE)
 _WEB_LINK = re.compile(r"https?://", re.IGNORECASE)

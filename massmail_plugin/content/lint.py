@@ -25,6 +25,7 @@ TOO_LARGE_HTML = 100_000
 #: Every variable except the contact's fields and the tracking URLs.
 FIXED_VARIABLES = (
     "campaign.name",
+    "preferences_url",
     "sender.email",
     "sender.name",
     "today",

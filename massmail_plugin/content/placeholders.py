@@ -14,7 +14,7 @@ _IN_HTML = re.compile(r"\{\{" + _INLINE + r"\}\}|\{%" + _INLINE + r"%\}")
 _TAG = re.compile(r"<[^<>]*>")
 _TAG_PAIR = re.compile(r"<(\w+)[^<>]*>([^<]*)</\1>")
 # Draftail knows no links to placeholders, but it does know links to "#anchors", which mean nothing in a mail.
-_ANCHOR = re.compile(r'href="#((?:unsubscribe_url|view_url)|(?:contact|tracking)\.[\w.-]+)"')
+_ANCHOR = re.compile(r'href="#((?:unsubscribe_url|preferences_url|view_url)|(?:contact|tracking)\.[\w.-]+)"')
 
 
 class Placeholders:

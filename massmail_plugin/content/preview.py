@@ -105,6 +105,7 @@ def _variables(sender: dict[str, str], sample: Sample | None) -> dict[str, Any]:
     return {
         "contact": sample.merge_values if sample else {},
         "unsubscribe_url": "#unsubscribe",
+        "preferences_url": "#preferences",
         "view_url": "#view",
         "tracking": _InertLinks(),
         "sender": sender,

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from django.db import InterfaceError, OperationalError, connections
 
 from massmail_plugin import conf
-from massmail_plugin.delivery import heartbeats, imports
+from massmail_plugin.delivery import heartbeats, imports, sign_up_mails
 from massmail_plugin.delivery.models import Heartbeat
 from massmail_plugin.delivery.nudges import take_nudges
 from massmail_plugin.delivery.ticker import run_tick
@@ -27,8 +27,8 @@ TICK_SECONDS = 60
 DEFAULT_THREADS = 16
 #: Seconds until the next try while the database is away, or something of ours is broken: from - to.
 _FIRST_PAUSE, _LONGEST_PAUSE = 1, 60
-#: In the place of an account's number: the imports into target lists, which have one thread together.
-_IMPORTS = 0
+#: In the place of an account's number: other work, each kind of which has one thread.
+_IMPORTS, _SIGN_UPS = 0, -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Foreground:
 
     def _tick(self) -> None:
         self._resting.clear()
-        self._enlist([*run_tick(), *([_IMPORTS] if imports.waiting() else [])])
+        self._enlist([*run_tick(), *_other_work()])
 
     def _enlist(self, accounts: list[int]) -> None:
         known = self._busy | self._resting | set(self._waiting)
@@ -126,7 +126,7 @@ class Foreground:
         while self._waiting and len(self._busy) < self._threads and not self.is_stopping():
             account_id = self._waiting.popleft()
             self._busy.add(account_id)
-            turn = self._import if account_id == _IMPORTS else self._turn
+            turn = self._turn if account_id > 0 else self._other_turn
             threading.Thread(target=turn, args=[account_id], name=f"account-{account_id}").start()
 
     def _turn(self, account_id: int) -> None:
@@ -148,17 +148,22 @@ class Foreground:
             connections.close_all()
             self._inbox.put(ended)
 
-    def _import(self, _number: int) -> None:
-        """The thread of the imports. Never raises, like the others."""
+    def _other_turn(self, number: int) -> None:
+        """The thread of one kind of other work. Never raises, like the others."""
         try:
-            imports.work_through(self.is_stopping)
+            if number == _IMPORTS:
+                imports.work_through(self.is_stopping)
+            else:
+                sign_up_mails.send_waiting(stop=self.is_stopping)
         except (OperationalError, InterfaceError) as error:
-            logger.warning("Imports: the database is away (%s)", type(error).__name__)
+            logger.warning("The database is away (%s)", type(error).__name__)
         except Exception:
-            logger.exception("An import broke")
+            logger.exception(
+                "Imports broke" if number == _IMPORTS else "The mails of sign-ups could not be sent"
+            )
         finally:
             connections.close_all()
-            self._inbox.put(_TurnEnded(_IMPORTS))
+            self._inbox.put(_TurnEnded(number))
 
     def _wait(self, seconds: float) -> None:
         """Take what comes in, or return after ``seconds``, or when an account's pause is over."""
@@ -206,6 +211,12 @@ class Foreground:
             ended = self._inbox.get()
             if ended is not None:
                 self._take(ended)
+
+
+def _other_work() -> list[int]:
+    """Return the numbers of the kinds of other work that there is something to do for."""
+    work = [_IMPORTS] if imports.waiting() else []
+    return [*work, *([_SIGN_UPS] if sign_up_mails.are_waiting() else [])]
 
 
 def _say_what_broke(error: Exception, pause: float) -> None:

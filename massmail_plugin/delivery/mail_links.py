@@ -33,12 +33,17 @@ class MailLinks:
         self._opt_out, self._one_click = Way(base_url, "opt_out"), Way(base_url, "one_click")
         self._click, self._view, self._open = (Way(base_url, view) for view in ("click", "view", "open"))
         self._may_opt_out, self._may_click = Signer(Purpose.OPT_OUT), Signer(Purpose.CLICK)
+        self._preferences, self._may_choose = Way(base_url, "preferences"), Signer(Purpose.PREFERENCES)
         self._may_view, self._may_open = Signer(Purpose.VIEW), Signer(Purpose.OPEN)
 
     def opt_out(self, delivery_id: int, address_id: int) -> tuple[str, str]:
         """Return the page's address for the text, and RFC 8058's for the mail program's button."""
         token = self._may_opt_out.make(delivery_id, address_id)
         return self._opt_out.to(token), self._one_click.to(token)
+
+    def preferences(self, delivery_id: int, address_id: int) -> str:
+        """Return the address of the page on which the person chooses what to get."""
+        return self._preferences.to(self._may_choose.make(delivery_id, address_id))
 
     def clicks(self, delivery_id: int, numbers: Iterable[int]) -> list[str]:
         """Return an address for each of the run's tracked links."""

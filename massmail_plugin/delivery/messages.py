@@ -42,6 +42,7 @@ class Composer:
         self._plain_links = [link.number for link in links if not link.slug]
         self._named_links = {link.slug: link.number for link in links if link.slug}
         self._counts_opens = "open_url" in content.html
+        self._asks = "preferences_url" in content.html + content.text
         self._links = MailLinks(base_url)
 
     @classmethod
@@ -69,6 +70,7 @@ class Composer:
             {
                 "contact": contact,
                 "unsubscribe_url": opt_out_url,
+                "preferences_url": self._links.preferences(delivery_id, address_id) if self._asks else "",
                 "sender": {"name": account.from_name, "email": account.from_email},
                 "campaign": {"name": self._campaign.name},
                 **self._links_of(delivery_id),

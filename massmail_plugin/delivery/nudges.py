@@ -44,6 +44,14 @@ def nudge_import(import_id: int) -> None:
         transaction.on_commit(lambda: _enqueue("massmail_plugin.delivery.tasks.run_import", import_id))
 
 
+def nudge_sign_ups() -> None:
+    """Ask for somebody to send the confirmation mails of sign-ups, once the current transaction is committed."""
+    if conf.get("RUNNER") == "worker":
+        Nudge.objects.create()
+    else:
+        transaction.on_commit(lambda: _enqueue("massmail_plugin.delivery.tasks.send_sign_up_mails"))
+
+
 def take_nudges() -> bool:
     """Forget the nudges of a ``massmail_worker``; returns whether there were any."""
     return Nudge.objects.exists() and bool(Nudge.objects.all().delete()[0])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from massmail_plugin.delivery import clock, heartbeats, imports
+from massmail_plugin.delivery import clock, heartbeats, imports, sign_up_mails
 from massmail_plugin.delivery.models import Heartbeat
-from massmail_plugin.delivery.nudges import nudge_account, nudge_import
+from massmail_plugin.delivery.nudges import nudge_account, nudge_import, nudge_sign_ups
 from massmail_plugin.delivery.ticker import run_tick
 from massmail_plugin.delivery.worker import drain
 
@@ -22,6 +22,13 @@ def tick() -> None:
         nudge_account(account_id)
     for import_id in imports.waiting():
         nudge_import(import_id)
+    if sign_up_mails.are_waiting():
+        nudge_sign_ups()
+
+
+def send_sign_up_mails() -> None:
+    """Send the confirmation mails of sign-ups."""
+    sign_up_mails.send_waiting(stop=heartbeats.Pulse(Heartbeat.Kind.CLUSTER))
 
 
 def drain_account(account_id: int, due: float | None = None) -> None:

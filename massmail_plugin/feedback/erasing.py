@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 
 from massmail_plugin.audience.belonging import members_of, records_with
 from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.audience.sign_ups import SignUp
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState, move
@@ -46,6 +47,7 @@ def erase(key: str, how: How) -> Erased:
         # First, so that the fence lets nothing more pass.
         address = erased.erase_address(key, how)
         memberships, _per_model = members_of(records_with(key)).delete()
+        SignUp.objects.filter(key=key).delete()
         Subscriber.objects.filter(key=key).delete()
         deliveries = _erase_from_ledger(address, key)
     return Erased(address, deliveries, memberships)

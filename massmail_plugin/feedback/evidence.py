@@ -27,6 +27,7 @@ class Trace(StrEnum):
     #: The opt-out page was looked at, or used by somebody who had opted out before.
     OPT_OUT_PAGE = "opt_out_page"
     WEB_COPY = "web_copy"
+    PREFERENCES = "preferences"
 
 
 _CAME_BACK = _("It was sent: on %(when)s it came back as undeliverable.")
@@ -43,6 +44,7 @@ _SENTENCES: dict[Kind | Trace, Any] = {
     Kind.OPTED_IN: _OPT_OUT_USED,
     Trace.TAKEN: _("It was sent: on %(when)s the provider reported that it has it."),
     Trace.OPT_OUT_PAGE: _("It arrived: on %(when)s its opt-out page was opened."),
+    Trace.PREFERENCES: _("It arrived: on %(when)s its preference page was opened."),
     Trace.WEB_COPY: _("It arrived: on %(when)s its copy for the browser was opened."),
 }
 

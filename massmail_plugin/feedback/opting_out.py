@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.core import signing
 from django.db import transaction
 from django.utils import timezone
 
-from massmail_plugin import conf, tokens
+from massmail_plugin import tokens
 from massmail_plugin.feedback import events, evidence
 from massmail_plugin.feedback.models import DeliveryEvent
+from massmail_plugin.feedback.receipts import Receipt
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.consent import How, Scope
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOptOut
-
-_SALT = "massmail_plugin.opting_out"
-#: Seconds for which an opt-out can be taken back with its receipt.
-UNDO_SECONDS = 24 * 60 * 60
 
 
 class TestMailLink(Exception):
@@ -45,35 +41,31 @@ class Bearer:
         return scopes_of(self.delivery) if self.delivery else [Scope()]
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What one opt-out changed, and the last word of the address at that moment."""
-
-    scopes: tuple[Scope, ...]
-    last_event: int
-
-
 def scopes_of(delivery: Delivery) -> list[Scope]:
     """Return what the opt-out link of a mail opts out of; never nothing, an opt-out must not be without effect."""
     return delivery.run.opt_out_scopes or [Scope()]
 
 
-def bearer_of(token: str) -> Bearer:
-    """Return whom an opt-out token was made for.
+def bearer_of(token: str, purpose: tokens.Purpose = tokens.Purpose.OPT_OUT) -> Bearer:
+    """Return whom an opt-out token, or one for the preference page, was made for.
 
     Raises ``tokens.BadToken`` (also when the address is no longer known), :class:`TestMailLink` or
     :class:`ErasedPerson`.
     """
-    delivery_id, address_id = tokens.read(tokens.Purpose.OPT_OUT, token, count=2)
-    if delivery_id == 0:
+    delivery_id, address_id = tokens.read(purpose, token, count=2)
+    if delivery_id == 0 and (address_id == 0 or purpose is tokens.Purpose.OPT_OUT):
         raise TestMailLink
     address = EmailAddress.objects.filter(pk=address_id).first()
     if address is None:
         raise tokens.BadToken
     if address.erased_since:
         raise ErasedPerson
+    return Bearer(token, address, _delivery(delivery_id, address))
+
+
+def _delivery(delivery_id: int, address: EmailAddress) -> Delivery | None:
     deliveries = Delivery.objects.select_related("run", "account")
-    return Bearer(token, address, deliveries.filter(pk=delivery_id, address=address).first())
+    return deliveries.filter(pk=delivery_id, address=address).first()
 
 
 def still_in(address: EmailAddress, scopes: list[Scope]) -> list[Scope]:
@@ -92,14 +84,14 @@ def opt_out(bearer: Bearer, scopes: list[Scope], how: How) -> Receipt:
         changed = still_in(address, scopes)
         consent.opt_out(address, changed, how)
         if bearer.delivery and changed:
-            _record(bearer.delivery, DeliveryEvent.Kind.OPTED_OUT, changed)
+            record(bearer.delivery, DeliveryEvent.Kind.OPTED_OUT, changed)
         elif bearer.delivery:
             evidence.settle_doubt(bearer.delivery, evidence.Trace.OPT_OUT_PAGE)
-        return Receipt(tuple(changed), _last_event(address))
+        return Receipt(tuple(changed), last_event(address))
 
 
 def undo(bearer: Bearer, receipt: Receipt, how: How) -> list[Scope]:
-    """Take back what the opt-out of ``receipt`` did; returns what was taken back.
+    """Take back what ``receipt`` says was done; returns what may be mailed again.
 
     What the person has said since then, here or elsewhere, stays.
     """
@@ -109,40 +101,24 @@ def undo(bearer: Bearer, receipt: Receipt, how: How) -> list[Scope]:
         later = ConsentEvent.objects.filter(address=address, pk__gt=receipt.last_event, kind__in=kinds)
         said_again = set(later.values_list("scope", flat=True))
         scopes = [scope for scope in receipt.scopes if scope.key not in said_again]
+        joined = [scope for scope in receipt.joined if scope.key not in said_again]
         if address.complained_since:
             scopes = [scope for scope in scopes if scope.key]
         consent.opt_in(address, scopes, how)
+        consent.opt_out(address, joined, how)
         address.refresh_from_db()
         if bearer.delivery and scopes and still_in(address, bearer.scopes) == bearer.scopes:
-            _record(bearer.delivery, DeliveryEvent.Kind.OPTED_IN, scopes)
+            record(bearer.delivery, DeliveryEvent.Kind.OPTED_IN, scopes)
     return scopes
 
 
-def sign(bearer: Bearer, receipt: Receipt) -> str:
-    """Return a receipt as text. Who has it may undo; who only has the mail (forwarded, say) may not."""
-    keys = [scope.key for scope in receipt.scopes]
-    payload = {"address": bearer.address.pk, "scopes": keys, "last": receipt.last_event}
-    return signing.dumps(payload, key=conf.secret_keys()[0], salt=_SALT, compress=True)
-
-
-def read_receipt(bearer: Bearer, signed: str) -> Receipt | None:
-    """Return the receipt in ``signed``; None if it is forged, old, or of another address."""
-    key, *older = conf.secret_keys()
-    try:
-        payload = signing.loads(signed, key=key, salt=_SALT, max_age=UNDO_SECONDS, fallback_keys=[*older])
-    except signing.BadSignature:
-        return None
-    if payload["address"] != bearer.address.pk:
-        return None
-    labels = {scope.key: scope.label for scope in bearer.scopes}
-    return Receipt(tuple(Scope(key, labels.get(key, "")) for key in payload["scopes"]), payload["last"])
-
-
-def _record(delivery: Delivery, kind: DeliveryEvent.Kind, scopes: list[Scope]) -> None:
+def record(delivery: Delivery, kind: DeliveryEvent.Kind, scopes: list[Scope]) -> None:
+    """Count an opt-out, or its end, for the mailing of this mail."""
     labels = ", ".join(scope.label for scope in scopes if scope.label)
     events.record(delivery, events.Fact(kind, timezone.now(), detail=labels))
 
 
-def _last_event(address: EmailAddress) -> int:
-    events_of = ConsentEvent.objects.filter(address=address)
-    return events_of.order_by("-pk").values_list("pk", flat=True).first() or 0
+def last_event(address: EmailAddress) -> int:
+    """Return the number of the last thing that was said for this address; 0: nothing yet."""
+    said = ConsentEvent.objects.filter(address=address)
+    return said.order_by("-pk").values_list("pk", flat=True).first() or 0

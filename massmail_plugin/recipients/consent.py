@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from massmail_plugin.recipients.models import EVERYTHING, ConsentEvent, EmailAddress, ListOptOut
 
@@ -52,6 +53,27 @@ def opt_in(address: EmailAddress, scopes: Iterable[Scope], how: How) -> None:
                 EmailAddress.objects.filter(pk=address.pk).update(opted_out_since=None)
             else:
                 ListOptOut.objects.filter(address=address, scope=scope.key).delete()
+
+
+def come_in(address: EmailAddress, scopes: Iterable[Scope], how: How, *, elsewhere: Iterable[Scope]) -> None:
+    """Opt ``address`` in to these lists, whatever it has said before: its owner has just proved to want them.
+
+    Who had left everything stays out of the lists of ``elsewhere``; the opt-out of everything itself is taken back,
+    and so are a complaint and a bounce, which are older than the proof.
+    """
+    wanted = list(scopes)
+    with transaction.atomic():
+        if address.opted_out_since or address.complained_since:
+            opt_in(address, [Scope()], replace(how, reason=_("Came back to some lists only.")))
+            keys = {scope.key for scope in wanted}
+            others = [scope for scope in elsewhere if scope.key not in keys]
+            opt_out(
+                address, others, replace(how, reason=_("Had left all mailings, and stays out of this list."))
+            )
+            EmailAddress.objects.filter(pk=address.pk).update(complained_since=None)
+        if address.invalid_since:
+            mark_valid(address, how)
+        opt_in(address, wanted, how)
 
 
 def mark_invalid(address: EmailAddress, how: How) -> None:

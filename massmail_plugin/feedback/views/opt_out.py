@@ -11,10 +11,20 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from massmail_plugin import tokens
-from massmail_plugin.feedback import opting_out
+from massmail_plugin.audience.joining import goodbyes
+from massmail_plugin.feedback import opting_out, preference_centre, receipts
 from massmail_plugin.feedback.evidence import Trace, settle_doubt_by_a_look
-from massmail_plugin.feedback.opting_out import Bearer, Receipt
-from massmail_plugin.feedback.views.public import erased_page, page, public, test_mail_page, unknown_link_page
+from massmail_plugin.feedback.opting_out import Bearer
+from massmail_plugin.feedback.receipts import Receipt
+from massmail_plugin.feedback.views.public import (
+    erased_page,
+    masked,
+    page,
+    proof_of,
+    public,
+    test_mail_page,
+    unknown_link_page,
+)
 from massmail_plugin.recipients.consent import How, Scope
 from massmail_plugin.recipients.models import ConsentEvent
 
@@ -68,7 +78,7 @@ def _act(request: HttpRequest, bearer: Bearer) -> HttpResponse:
     """Do what was asked for, and show the page anew: reloading must not repeat it."""
     wish = request.POST.get("wish", "these")
     if wish == "undo":
-        receipt = opting_out.read_receipt(bearer, request.POST.get("receipt", ""))
+        receipt = receipts.read(bearer.address, request.POST.get("receipt", ""), bearer.scopes)
         if receipt is None:
             return _show(request, bearer, too_late=True)
         opting_out.undo(bearer, receipt, _how(request, bearer, _Method.UNDO))
@@ -77,7 +87,7 @@ def _act(request: HttpRequest, bearer: Bearer) -> HttpResponse:
     receipt = opting_out.opt_out(bearer, scopes, _how(request, bearer, _Method.LINK))
     if not receipt.scopes:
         return _redirect(bearer)
-    return _redirect(bearer, receipt=opting_out.sign(bearer, receipt))
+    return _redirect(bearer, receipt=receipts.sign(bearer.address, receipt))
 
 
 def _redirect(bearer: Bearer, **parameters: str) -> HttpResponse:
@@ -92,8 +102,10 @@ def _page_url(bearer: Bearer) -> str:
 
 def _show(request: HttpRequest, bearer: Bearer, *, too_late: bool = False, status: int = 200) -> HttpResponse:
     signed = request.GET.get("receipt", "")
-    receipt = opting_out.read_receipt(bearer, signed) if signed else None
+    receipt = receipts.read(bearer.address, signed, bearer.scopes) if signed else None
     context = _state(bearer, receipt) | {"receipt": signed, "too_late": too_late, "action": _page_url(bearer)}
+    context["preferences"] = preference_centre.link_for(bearer)
+    context["goodbyes"] = goodbyes(receipt.scopes) if receipt and context["step"] == "done" else []
     context["is_undone"] = "undone" in request.GET and context["step"] == "ask"
     return page(request, "opt_out", context, status=status)
 
@@ -115,19 +127,9 @@ def _state(bearer: Bearer, receipt: Receipt | None) -> dict[str, Any]:
     }
 
 
-def masked(address: str) -> str:
-    """Return the address so that its owner knows it and a passer-by does not: an•••@example.com."""
-    local, _at, domain = address.rpartition("@")
-    return f"{local[: 2 if len(local) > 3 else 1]}•••@{domain}"
-
-
 def _how(request: HttpRequest, bearer: Bearer, method: ConsentEvent.Method) -> How:
-    proof = {
-        "delivery": bearer.delivery.pk if bearer.delivery else None,
-        "ip": request.META.get("REMOTE_ADDR", ""),
-        "user_agent": request.headers.get("User-Agent", "").replace("\x00", "")[:300],
-    }
-    return How(method, proof=proof)
+    delivery = bearer.delivery.pk if bearer.delivery else None
+    return How(method, proof={"delivery": delivery, **proof_of(request)})
 
 
 def _unknown(request: HttpRequest) -> HttpResponse:

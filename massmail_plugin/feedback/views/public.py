@@ -67,6 +67,20 @@ def page(request: HttpRequest, name: str, context: dict[str, Any], *, status: in
     return render(request, f"massmail_plugin/feedback/{name}.html", context, status=status)
 
 
+def masked(address: str) -> str:
+    """Return the address so that its owner knows it and a passer-by does not: an•••@example.com."""
+    local, _at, domain = address.rpartition("@")
+    return f"{local[: 2 if len(local) > 3 else 1]}•••@{domain}"
+
+
+def proof_of(request: HttpRequest) -> dict[str, Any]:
+    """Return where a request came from, to prove later what was said."""
+    return {
+        "ip": request.META.get("REMOTE_ADDR", ""),
+        "user_agent": request.headers.get("User-Agent", "").replace("\x00", "")[:300],
+    }
+
+
 def test_mail_page(request: HttpRequest) -> HttpResponse:
     """Say that nothing happens: the link is one of a test mail."""
     text = _("Its links are switched off, so nothing has changed. In the real mail this link works.")

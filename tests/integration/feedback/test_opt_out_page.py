@@ -11,7 +11,7 @@ from django.urls import reverse
 from massmail_plugin import tokens
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.delivery import claiming, ledger
-from massmail_plugin.feedback import opting_out
+from massmail_plugin.feedback import receipts
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState
 from massmail_plugin.models import SenderAccount
@@ -164,7 +164,7 @@ def receipt_of_somebody_else(browser: Client, sent: Sent) -> str:
 
 def test_undo_is_over_after_a_day(browser: Client, sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
     receipt = receipt_in(leave(browser, sent))
-    monkeypatch.setattr(opting_out, "UNDO_SECONDS", -1)
+    monkeypatch.setattr(receipts, "UNDO_SECONDS", -1)
     assert "too late" in leave(browser, sent, UNDO | {"receipt": receipt})
     assert left_lists(sent) == set(sent.run.list_scopes)
 

@@ -1,0 +1,47 @@
+"""Keeps simple bots off the public forms, without cookies, scripts or a third party."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from django.core import signing
+from django.core.cache import cache
+
+from massmail_plugin import conf
+
+_SALT = "massmail_plugin.bots"
+#: Seconds that a person needs to fill in a form at least, and may take at most.
+_FASTEST, _SLOWEST = 2, 24 * 60 * 60
+
+
+def stamp(form: str) -> str:
+    """Return a proof of when this form was asked for."""
+    return signing.dumps([form, time.time()], key=conf.secret_keys()[0], salt=_SALT)
+
+
+def is_human_pace(stamped: str, form: str) -> bool:
+    """Return whether this form was asked for before it was sent, and neither just now nor days ago."""
+    key, *older = conf.secret_keys()
+    try:
+        asked_for, at = signing.loads(stamped, key=key, salt=_SALT, fallback_keys=[*older])
+    except signing.BadSignature:
+        return False
+    return bool(asked_for == form and _FASTEST <= time.time() - at <= _SLOWEST)
+
+
+def is_too_often(what: str, who: str, limit: int, seconds: int) -> bool:
+    """Count one more try of ``who``; return whether there were more than ``limit`` in these ``seconds``.
+
+    Counted in the cache, under a hash: as well as the cache is shared between processes.
+    """
+    window = int(time.time()) // seconds
+    name = hashlib.sha256(f"{what}\0{who}\0{window}".encode()).hexdigest()
+    key = f"massmail.tries.{name}"
+    if cache.add(key, 1, timeout=seconds):
+        return limit < 1
+    try:
+        return cache.incr(key) > limit
+    except ValueError:
+        # It has just run out.
+        return False
