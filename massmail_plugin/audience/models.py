@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import swapper
 from django.conf import settings
 from django.db import models
 from django.forms import TextInput
@@ -13,15 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from modelcluster.fields import ParentalManyToManyField
 from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import RichTextField
-from wagtail.models import Page, PagePermissionTester
+from wagtail.models import PagePermissionTester
 
 from massmail_plugin.audience.panels import MembersPanel, PublicPagePanel
 from massmail_plugin.audience.segments.models import Segment
+from massmail_plugin.base_page import BasePage, parent_link
 from massmail_plugin.exact_text import ExactCharField
 from massmail_plugin.recipients import consent
-
-swapper.set_app_prefix("wagtailcore", "wagtail")
-
 
 #: Wagtail's own title panel says that the public sees it, and keeps an address in step that is not in the form.
 TITLE = FieldPanel(
@@ -72,8 +69,10 @@ class PrivatePageMixin:
         return cls.objects.none()  # type: ignore[attr-defined]
 
 
-class TargetListIndexPage(PrivatePageMixin, Page):
+class TargetListIndexPage(PrivatePageMixin, BasePage):
     """The folder in which target lists live."""
+
+    page_ptr = parent_link()
 
     #: Made once, by ``audience.members.get_index_page``: below a site's pages lists would be in that site.
     parent_page_types: list[str] = []
@@ -87,8 +86,10 @@ class TargetListIndexPage(PrivatePageMixin, Page):
         verbose_name_plural = _("target list folders")
 
 
-class TargetListPage(PrivatePageMixin, Page):
+class TargetListPage(PrivatePageMixin, BasePage):
     """A list of recipients: its members, :class:`TargetListMember` rows, and whoever is in its live segments."""
+
+    page_ptr = parent_link()
 
     description = models.TextField(
         _("description"),

@@ -1,6 +1,7 @@
 """Who works with the CRM: users, departments, and what they may do."""
 
-from django.contrib.auth import get_user_model
+import swapper
+from django.contrib.auth import get_permission_codename, get_user_model
 from django.contrib.auth.models import AbstractBaseUser, Group, Permission
 from django.db.models import QuerySet
 from wagtail.models import Collection, GroupCollectionPermission, GroupPagePermission
@@ -62,9 +63,17 @@ def _allow_images(group: Group) -> None:
 
 def _allow_target_lists(group: Group) -> None:
     """Pages are granted per branch of the page tree; target lists have one of their own."""
-    for codename in ("add_page", "change_page", "publish_page"):
-        permission = Permission.objects.get(content_type__app_label="wagtailcore", codename=codename)
-        GroupPagePermission.objects.get_or_create(group=group, page=get_index_page(), permission=permission)
+    for action in ("add", "change", "publish"):
+        GroupPagePermission.objects.get_or_create(
+            group=group, page=get_index_page(), permission=page_permission(action)
+        )
+
+
+def page_permission(action: str) -> Permission:
+    """Return Wagtail's permission for pages, also where the project has a base page of its own."""
+    page = swapper.load_model("wagtailcore", "Page")
+    codename = get_permission_codename(action, page._meta)
+    return Permission.objects.get(content_type__app_label=page._meta.app_label, codename=codename)
 
 
 def _editors_permissions() -> QuerySet[Permission]:

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from wagtail import hooks
-from wagtail.models import Page
+from wagtail.models import AbstractPage
 
 from massmail_plugin.admin.kept import Kept, kept_page, used_by
 from massmail_plugin.audience.models import TargetListPage
@@ -42,7 +42,7 @@ def keep_lists_in_use(
     request: HttpRequest, action_type: str, objects: list[Any], action: Any
 ) -> HttpResponse | None:
     is_deletion = action_type == "delete"
-    return _refuse(request, [item for item in objects if is_deletion and isinstance(item, Page)])
+    return _refuse(request, [item for item in objects if is_deletion and isinstance(item, AbstractPage)])
 
 
 def _refuse(request: HttpRequest, pages: list[Any]) -> HttpResponse | None:

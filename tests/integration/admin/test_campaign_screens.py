@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 from wagtail.models import GroupPagePermission, ReferenceIndex
@@ -12,6 +12,7 @@ from wagtail.models import GroupPagePermission, ReferenceIndex
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery
 from massmail_plugin.recipients.models import EmailAddress
+from sandbox.crm.staff import page_permission
 from tests.builders import (
     a_campaign,
     a_contact,
@@ -91,8 +92,8 @@ def seller(signed_in):
     user = allow(a_user(), "add_campaign", "change_campaign", "view_campaign")
     group = Group.objects.create(name="Sellers")
     user.groups.add(group)
-    permission = Permission.objects.get(content_type__app_label="wagtailcore", codename="change_page")
-    GroupPagePermission.objects.create(group=group, page=a_target_list(title="Mine"), permission=permission)
+    mine = a_target_list(title="Mine")
+    GroupPagePermission.objects.create(group=group, page_id=mine.pk, permission=page_permission("change"))
     return signed_in(user)
 
 

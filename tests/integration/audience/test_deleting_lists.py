@@ -1,12 +1,15 @@
 """A list that a campaign uses cannot vanish under it."""
 
 import pytest
+import swapper
 from django.test import Client
 from django.urls import reverse
 
 from massmail_plugin.audience.members import get_index_page
 from massmail_plugin.audience.models import TargetListPage
 from tests.builders import a_campaign, a_target_list, an_administrator
+
+BASE_PAGE = swapper.get_model_name("wagtailcore", "Page").lower().replace(".", "/")
 
 pytestmark = pytest.mark.django_db
 
@@ -53,10 +56,10 @@ def test_their_folder_is_kept_with_them(browser: Client) -> None:
 def test_several_at_once_are_kept_too(browser: Client) -> None:
     used, unused = a_target_list(title="Customers"), a_target_list(title="Old")
     a_campaign(used)
-    url = f"/admin/bulk/wagtailcore/page/delete/?id={used.pk}&id={unused.pk}&next=/admin/"
+    url = f"/admin/bulk/{BASE_PAGE}/delete/?id={used.pk}&id={unused.pk}&next=/admin/"
     # At once, and not after "Are you sure?".
     for ask in (browser.get, browser.post):
         assert "“Customers” is kept" in ask(url).content.decode()
     assert TargetListPage.objects.count() == 2
-    unasked = f"/admin/bulk/wagtailcore/page/delete/?id={unused.pk}&next=/admin/"
+    unasked = f"/admin/bulk/{BASE_PAGE}/delete/?id={unused.pk}&next=/admin/"
     assert "Are you sure" in browser.get(unasked).content.decode()
