@@ -12,8 +12,9 @@ from django.http import QueryDict
 from django.utils import timezone, translation
 
 from massmail_plugin import recipients
+from massmail_plugin.audience.segments.criteria import UnusableSegment, chosen_in
 from massmail_plugin.audience.segments.models import Segment
-from massmail_plugin.audience.segments.people import UnusableSegment, chosen_in, people_of, sentences_of
+from massmail_plugin.audience.segments.people import people_of, sentences_of
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.mail_history import MailHistory
 from massmail_plugin.mailings.models import Delivery, Mailing

@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from massmail_plugin.audience.segments.criteria import UnusableSegment
 from massmail_plugin.audience.segments.models import Segment
-from massmail_plugin.audience.segments.people import UnusableSegment
 from massmail_plugin.audience.sources import first_record, parts_of, types_of, why_unusable_any
 from massmail_plugin.models import TargetListPage
 from sandbox.crm.models import Account, Contact, Lead
