@@ -1,52 +1,71 @@
-"""The form of a campaign: its lists are ticked in a box that can be searched."""
+"""The form of a campaign: whom its mailings go to is ticked in boxes that can be searched."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Q, QuerySet
-from django.utils.functional import cached_property
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.db.models import Q
+from django.utils.translation import gettext, gettext_lazy
 from wagtail.admin.forms import WagtailAdminModelForm
+from wagtail.permissions import policy_registry
 
+from massmail_plugin.admin.access import LOOK
 from massmail_plugin.admin.target_lists.permissions import lists_to_look_at
+from massmail_plugin.admin.target_lists.sizes import size_of, with_sizes
+from massmail_plugin.audience.choices import ManyField, SegmentsField
 from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.mailings.models import Mailing
+
+#: How many mailings are offered; older ones that are chosen already stay.
+_MAILINGS = 200
+_CHOSEN = ("target_lists", "segments", "excluded_lists", "excluded_segments", "excluded_mailings")
 
 
-class SearchableCheckboxes(forms.CheckboxSelectMultiple):
-    """Checkboxes in a box that scrolls, with a search field where scripts run."""
-
-    template_name = "massmail_plugin/admin/searchable_checkboxes.html"
-    #: Tells one box from another to those who do not see them.
-    group_label: Any = ""
-
-    def get_context(self, *args: Any) -> dict[str, Any]:
-        return {**super().get_context(*args), "group_label": self.group_label}
-
-    @cached_property
-    def media(self) -> forms.Media:
-        return forms.Media(css={"all": ["massmail_plugin/admin.css"]}, js=["massmail_plugin/choices.js"])
-
-
-class TargetListsField(forms.ModelMultipleChoiceField):
+class TargetListsField(ManyField):
     """Any number of target lists, by title, with how many people each has."""
 
-    widget = SearchableCheckboxes
+    model = TargetListPage
+    nothing_to_choose = gettext_lazy(
+        "There is no list that you may use. Make one under Target lists, or ask whoever gives out permissions."
+    )
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(TargetListPage.objects.none(), required=False, **kwargs)
-        self.widget.group_label = self.label
+    def offer(self, user: Any, chosen: Iterable[Any] = ()) -> None:
+        """Let ``user`` choose among the lists they may look at: the log of a mailing shows everybody in them.
 
-    def offer(self, lists: QuerySet[Any]) -> None:
-        """Let people choose among ``lists``."""
-        self.queryset = lists.annotate(members_number=Count("members")).order_by("title")
+        What somebody else has chosen stays, so that saving the form loses nothing.
+        """
+        within_reach = lists_to_look_at(user).values("pk")
+        offered = TargetListPage.objects.filter(
+            Q(pk__in=within_reach) | Q(pk__in=[each.pk for each in chosen])
+        )
+        self.queryset = with_sizes(offered)
 
     def label_from_instance(self, target_list: Any) -> str:
-        number = target_list.members_number
-        people = ngettext("%(number)d person", "%(number)d people", number) % {"number": number}
-        return f"{target_list.title} ({people})"
+        return f"{target_list.title} ({size_of(target_list)})"
+
+
+class MailingsField(ManyField):
+    """Any number of the newest mailings."""
+
+    model = Mailing
+    nothing_to_choose = gettext_lazy("There is no mailing yet.")
+
+    def offer(self, user: Any, chosen: Iterable[Any] = ()) -> None:
+        """Let ``user`` choose among the newest mailings they may look at, and those that are chosen already."""
+        seen = Mailing.objects.none()
+        if user is not None:
+            policy = policy_registry.get_by_type(Mailing)
+            seen = policy.instances_user_has_any_permission_for(user, LOOK)
+        # Not as a subquery: MariaDB knows none with a limit.
+        newest = list(seen.order_by("-pk").values_list("pk", flat=True)[:_MAILINGS])
+        self.queryset = Mailing.objects.filter(
+            Q(pk__in=newest) | Q(pk__in=[each.pk for each in chosen])
+        ).select_related("campaign")
+
+    def label_from_instance(self, mailing: Any) -> str:
+        return f"{mailing.name} ({mailing.campaign})"
 
 
 class CampaignForm(WagtailAdminModelForm):
@@ -59,29 +78,34 @@ class CampaignForm(WagtailAdminModelForm):
         help_text=gettext_lazy("Nobody in these lists gets a mail, whatever other list they are in."),
     )
 
+    segments = SegmentsField(
+        label=gettext_lazy("Segments"),
+        help_text=gettext_lazy(
+            "Whoever is in these segments when a mailing starts gets it, each address once."
+        ),
+    )
+    excluded_segments = SegmentsField(
+        label=gettext_lazy("Excluded segments"),
+        help_text=gettext_lazy("Nobody who is in these segments when a mailing starts gets it."),
+    )
+    excluded_mailings = MailingsField(
+        label=gettext_lazy("Not to those who already got"),
+        help_text=gettext_lazy("Whoever got one of these mailings, at the same address, gets no mail."),
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         campaign: Any = self.instance
-        self._offer("target_lists", Q(campaigns=campaign.pk))
-        self._offer("excluded_lists", Q(campaigns_excluding=campaign.pk))
-
-    def _offer(self, name: str, already_chosen: Q) -> None:
-        """Offer the lists that the user may look at: the log of a mailing shows everybody in them.
-
-        What somebody else has chosen stays, so that saving the form loses nothing.
-        """
-        within_reach = lists_to_look_at(self.for_user).values("pk")
-        chosen = TargetListPage.objects.filter(already_chosen).values("pk") if self.instance.pk else ()
-        field: Any = self.fields[name]
-        field.offer(TargetListPage.objects.filter(Q(pk__in=within_reach) | Q(pk__in=chosen)))
+        for name in _CHOSEN:
+            field: Any = self.fields[name]
+            field.offer(self.for_user, getattr(campaign, name).all() if campaign.pk else ())
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        both = set(cleaned.get("target_lists") or ()) & set(cleaned.get("excluded_lists") or ())
-        if both:
-            names = ", ".join(sorted(target_list.title for target_list in both))
-            message = gettext("Chosen and excluded at once: %(names)s. Untick one of the two.") % {
-                "names": names
-            }
-            self.add_error("excluded_lists", ValidationError(message))
+        for wanted, unwanted in (("target_lists", "excluded_lists"), ("segments", "excluded_segments")):
+            both = set(cleaned.get(wanted) or ()) & set(cleaned.get(unwanted) or ())
+            if both:
+                names = ", ".join(sorted(str(each) for each in both))
+                message = gettext("Chosen and excluded at once: %(names)s. Untick one of the two.")
+                self.add_error(unwanted, ValidationError(message % {"names": names}))
         return cleaned

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -16,6 +16,7 @@ from massmail_plugin.admin.columns import state_class
 from massmail_plugin.admin.figures import shown_figures
 from massmail_plugin.admin.screens import OwnPage
 from massmail_plugin.admin.target_lists.screens import url_to
+from massmail_plugin.admin.target_lists.sizes import size_of, with_sizes
 from massmail_plugin.feedback.figures import figures_for_campaign
 from massmail_plugin.mailings.models import Campaign, Mailing, Run
 from massmail_plugin.mailings.progress import progress_of
@@ -54,8 +55,12 @@ class CampaignPage(OwnPage):
             "new_mailing_url": self.new_mailing_url,
             "figures": figures,
             "shown_figures": shown_figures(figures, Run.objects.filter(mailing__campaign=campaign)),
-            "target_lists": with_counts(campaign.target_lists),
-            "excluded_lists": with_counts(campaign.excluded_lists),
+            "goes_to": [*lists_in(campaign.target_lists), *segments_in(campaign.segments)],
+            "never_to": [
+                *lists_in(campaign.excluded_lists),
+                *segments_in(campaign.excluded_segments),
+                *mailings_in(campaign.excluded_mailings),
+            ],
             "tracking_urls": campaign.tracking_urls.all(),
             "log_url": names.delivery_log(campaign.pk),
             "edit_url": self.get_edit_url(),
@@ -73,9 +78,37 @@ def mailings_of(campaign: Campaign) -> list[Any]:
     return mailings
 
 
-def with_counts(lists: Any) -> list[Any]:
-    """Return target lists by title, with ``members_number`` and the address of their people."""
-    found = list(lists.get_queryset().annotate(members_number=Count("members")).order_by("title"))
-    for target_list in found:
-        target_list.url_to_members = url_to("members", target_list.pk)
-    return found
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One thing that brings people in or keeps them out: its name, its address, and a few words about it."""
+
+    name: str
+    url: str
+    about: str
+
+
+def lists_in(lists: Any) -> list[Named]:
+    """Return target lists by title, with how big they are and the address of their people."""
+    found = with_sizes(lists.get_queryset())
+    return [Named(str(each), url_to("members", each.pk), size_of(each)) for each in found]
+
+
+def segments_in(segments: Any) -> list[Named]:
+    """Return segments by name, with whom they choose from."""
+    about = _("segment, %(types)s")
+    return [
+        Named(
+            str(each),
+            names.own_page(names.SEGMENTS, each.pk),
+            about % {"types": each.get_recipient_type_display()},
+        )
+        for each in segments.get_queryset().order_by("name", "pk")
+    ]
+
+
+def mailings_in(mailings: Any) -> list[Named]:
+    """Return mailings by name: whoever already got one of them."""
+    return [
+        Named(str(each), names.own_page(names.MAILINGS, each.pk), _("whoever already got this mailing"))
+        for each in mailings.get_queryset().order_by("name", "pk")
+    ]

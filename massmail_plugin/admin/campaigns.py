@@ -76,8 +76,16 @@ class CampaignViewSet(ScopedViews, ModelViewSet):
         [
             MultiFieldPanel(["name", "kind"], heading=_("Campaign")),
             MultiFieldPanel(
-                [FieldPanel("target_lists"), FieldPanel("excluded_lists")],
+                [FieldPanel("target_lists"), FieldPanel("segments")],
                 heading=_("Who gets the mailings"),
+            ),
+            MultiFieldPanel(
+                [
+                    FieldPanel("excluded_lists"),
+                    FieldPanel("excluded_segments"),
+                    FieldPanel("excluded_mailings"),
+                ],
+                heading=_("Who does not get them"),
             ),
             InlinePanel(
                 "tracking_urls",

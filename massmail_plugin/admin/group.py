@@ -9,6 +9,7 @@ from massmail_plugin.admin.accounts import SenderAccountViewSet
 from massmail_plugin.admin.addresses import EmailAddressViewSet
 from massmail_plugin.admin.campaigns import CampaignViewSet
 from massmail_plugin.admin.mailings import MailingViewSet
+from massmail_plugin.admin.segments.viewset import SegmentViewSet
 from massmail_plugin.admin.sending import SendingViewSet
 from massmail_plugin.admin.target_lists.viewset import TargetListViewSet
 from massmail_plugin.admin.templates import EmailTemplateViewSet
@@ -26,6 +27,7 @@ class MassmailGroup(ViewSetGroup):
         MailingViewSet,
         EmailTemplateViewSet,
         TargetListViewSet,
+        SegmentViewSet,
         SenderAccountViewSet,
         EmailAddressViewSet,
         SendingViewSet,

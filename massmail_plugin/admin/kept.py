@@ -15,6 +15,8 @@ from wagtail.permissions import policy_registry
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import LOOK
+from massmail_plugin.admin.segments.uses import uses_of
+from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.content.models import EmailTemplate
 from massmail_plugin.mailings.models import Campaign, Mailing
 from massmail_plugin.mailings.needs import mailings_that_need
@@ -45,6 +47,8 @@ def why_kept(instance: Model, user: Any) -> Kept | None:
             return _mailing_kept(instance, user)
         case SenderAccount():
             return accounts_kept(str(instance), [instance], user)
+        case Segment():
+            return _segment_kept(instance, user)
     return None
 
 
@@ -83,6 +87,14 @@ def _template_sentences(template: EmailTemplate) -> tuple[str, str]:
 def _campaign_sentences(campaign: Campaign) -> tuple[str, str]:
     why = _("“%(name)s” is kept, because it has mailings:") % {"name": campaign}
     return why, _("Drafts can be deleted or take another campaign. Sent mailings keep theirs.")
+
+
+def _segment_kept(segment: Segment, user: Any) -> Kept | None:
+    uses = uses_of(segment, user)
+    if not uses:
+        return None
+    why = _("“%(name)s” is kept, because campaigns and target lists use it:") % {"name": segment}
+    return Kept(why, _("Take the segment out of them first."), uses[:_NAMED], max(0, len(uses) - _NAMED))
 
 
 def _mailing_kept(mailing: Mailing, user: Any) -> Kept | None:

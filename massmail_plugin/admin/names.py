@@ -9,6 +9,7 @@ from django.utils.http import urlencode
 
 CAMPAIGNS = "massmail_campaigns"
 MAILINGS = "massmail_mailings"
+SEGMENTS = "massmail_segments"
 ACCOUNTS = "massmail_accounts"
 ADDRESSES = "massmail_addresses"
 SENDING = "massmail_sending"

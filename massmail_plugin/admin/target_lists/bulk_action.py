@@ -67,6 +67,12 @@ class ListForm(ConfirmForm):
             del self.fields["target_list"]
             self.fields["new_list"].label = _("Name of the new list")
 
+    @property
+    def can_choose(self) -> bool:
+        """Whether there is any list that this user may put people in."""
+        lists: Any = self.fields.get("target_list")
+        return "new_list" in self.fields or bool(lists and lists.queryset.exists())
+
     def clean_target_list(self) -> TargetListPage | None:
         target_list = self.cleaned_data["target_list"]
         if target_list and not may_change(self.user, target_list):
@@ -170,13 +176,9 @@ class AddToTargetList(BulkAction):
             "number": self.number,
             "left_out": self.records.count() - self.number,
             "recipient_type": self.recipient_type,
-            "can_choose_list": bool({"target_list", "new_list"} & set(context["form"].fields))
-            and self._has_lists(context["form"]),
+            "can_choose_list": context["form"].can_choose,
             "next": self._back(),
         }
-
-    def _has_lists(self, form: Any) -> bool:
-        return "new_list" in form.fields or form.fields["target_list"].queryset.exists()
 
     def form_valid(self, form: ListForm) -> HttpResponse:
         with transaction.atomic():

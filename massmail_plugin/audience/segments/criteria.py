@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import DatabaseError
 from django.forms import BaseForm
 from django.http import QueryDict
 from django.utils import timezone, translation
@@ -96,6 +97,8 @@ def hosts_filters(segment: Segment) -> Iterator[None]:
     try:
         with as_it_was_typed(segment):
             yield
+    except DatabaseError:
+        raise
     except Exception as error:
         logger.exception(
             "The filters of %s cannot be used for segment %s", segment.recipient_type, segment.pk

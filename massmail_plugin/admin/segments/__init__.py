@@ -1,0 +1,1 @@
+"""Segments in the Wagtail admin: ``viewset.SegmentViewSet`` has the menu item and all screens."""
