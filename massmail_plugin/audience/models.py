@@ -14,6 +14,7 @@ from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import RichTextField
 from wagtail.models import PagePermissionTester
 
+from massmail_plugin.audience.list_form import TargetListForm
 from massmail_plugin.audience.panels import MembersPanel, PublicPagePanel
 from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.base_page import BasePage, parent_link
@@ -127,10 +128,12 @@ class TargetListPage(PrivatePageMixin, BasePage):
 
     parent_page_types = ["massmail_plugin.TargetListIndexPage"]
     subpage_types: list[str] = []
+    base_form_class = TargetListForm
     content_panels = [
         TITLE,
         "description",
         MembersPanel(),
+        "live_segments",
         MultiFieldPanel(
             ["is_public", PublicPagePanel(), "sign_up_intro", "sign_up_thanks", "goodbye"],
             heading=_("Public sign-up"),

@@ -104,17 +104,16 @@ class EditSegment(Edit):
 
     def get_object(self, *args: Any, **kwargs: Any) -> Any:
         segment = super().get_object(*args, **kwargs)
-        if segment.type and not may_choose(self.request.user, segment.type):
+        if not may_choose(self.request.user, type_of(segment)):
             raise PermissionDenied
         return segment
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
-            type_of(self.object)
             return super().dispatch(request, *args, **kwargs)
         except UnusableSegment as unusable:
             messages.error(request, str(unusable))
-            return redirect(self.get_success_url())
+            return redirect(_url("inspect", kwargs["pk"]))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)

@@ -18,6 +18,7 @@ from wagtail.log_actions import log
 from massmail_plugin import recipients
 from massmail_plugin.admin.target_lists.columns import PersonColumn, RemoveColumn, SelectColumn, StatusColumn
 from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmView
+from massmail_plugin.admin.target_lists.live import live_segments
 from massmail_plugin.admin.target_lists.permissions import may_change
 from massmail_plugin.admin.target_lists.rows import STATUSES, MemberRow, member_rows
 from massmail_plugin.admin.target_lists.screens import OfTargetList, SelectableListing, url_to
@@ -62,7 +63,7 @@ class MemberFilterSet(WagtailFilterSet):
 
 
 class MembersView(SelectableListing):
-    """Everybody in the list, with name, address, type and status."""
+    """The list's members with name, address, type and status; above, the segments whose people are in it as well."""
 
     model = TargetListMember
     template_name = "massmail_plugin/target_lists/members.html"
@@ -161,7 +162,14 @@ class MembersView(SelectableListing):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
-        return {**context, "number": self.number, "may_change": self.may_change, **self._summary()}
+        live = [] if self.results_only else live_segments(self.target_list, self.request.user)
+        return {
+            **context,
+            "number": self.number,
+            "may_change": self.may_change,
+            "live": live,
+            **self._summary(),
+        }
 
     def _summary(self) -> dict[str, Any]:
         if self.results_only or self.standing is None:

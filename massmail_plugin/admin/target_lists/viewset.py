@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.menu import MenuItem
-from wagtail.admin.ui.tables import DateColumn, NumberColumn
+from wagtail.admin.ui.tables import Column, DateColumn
 from wagtail.admin.views.pages.choose_parent import ChooseParentView
 from wagtail.admin.views.pages.listing import ExplorableIndexView, IndexView
 from wagtail.admin.viewsets.pages import PageListingViewSet, PageViewSet
@@ -26,6 +26,7 @@ from massmail_plugin.admin.target_lists.member_views import MembersView, RemoveM
 from massmail_plugin.admin.target_lists.page_views import CreateTargetList, EditTargetList, WithoutPrivacy
 from massmail_plugin.admin.target_lists.permissions import may_add_lists, may_open_lists, works_with_lists
 from massmail_plugin.admin.target_lists.screens import NAMESPACE, url_to
+from massmail_plugin.admin.target_lists.sizes import size_of
 from massmail_plugin.audience.members import get_index_page
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.mailings.models import Run
@@ -37,7 +38,7 @@ COLUMNS = [
         sort_key="title",
         get_url=lambda page: url_to("members", page.pk),
     ),
-    NumberColumn("number", label=gettext_lazy("People"), sort_key="number", width="10%"),
+    Column("size", label=gettext_lazy("People"), accessor=size_of, sort_key="members_number", width="16%"),
     DateColumn("last_used", label=gettext_lazy("Last mailing"), sort_key="last_used", width="18%"),
     DateColumn(
         "latest_revision_created_at",
@@ -62,9 +63,10 @@ class CountedLists:
         runs = Run.objects.filter(mailing__campaign__target_lists=OuterRef("pk")).order_by("-started_at")
         annotated = super().annotate_queryset(pages)  # type: ignore[misc]
         return annotated.annotate(
-            number=Coalesce(
+            members_number=Coalesce(
                 Subquery(members.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0
             ),
+            segments_number=Count("live_segments", distinct=True),
             last_used=Subquery(runs.values("started_at")[:1]),
         )
 

@@ -173,7 +173,7 @@ def test_a_campaigns_page_shows_its_mailings_lists_and_results(editor):
 def test_a_campaign_without_lists_and_mailings_tells_the_next_step(editor):
     page = editor.get(_url("inspect", a_campaign())).content.decode()
     assert "No mailing yet" in page
-    assert "No target list yet" in page
+    assert "No target list and no segment yet" in page
 
 
 def test_a_campaign_that_the_reference_index_does_not_know_to_be_in_use_is_kept(administrator):

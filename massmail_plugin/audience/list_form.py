@@ -1,0 +1,25 @@
+"""The form of a target list's page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from wagtail.admin.forms import WagtailAdminPageForm
+
+from massmail_plugin.audience.choices import SegmentsField
+
+
+class TargetListForm(WagtailAdminPageForm):
+    live_segments = SegmentsField(
+        label=_("Live segments"),
+        help_text=_(
+            "Whoever is in these segments when a mailing starts is in this list as well. Nobody has to keep it up."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "live_segments" in self.fields:
+            field: Any = self.fields["live_segments"]
+            field.offer(self.for_user, self.instance.live_segments.all() if self.instance.pk else ())
