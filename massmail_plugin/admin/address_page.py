@@ -35,17 +35,25 @@ class AddressPage(OwnPage):
             "address": address,
             "standing": standing(address),
             "events": address.consent_events.select_related("actor")[:_EVENTS],
-            "opt_outs": opt_outs(address),
+            "opt_outs": [] if address.erased_since else opt_outs(address),
             "mails": mails,
             "page_url": self.request.path,
-            "may_change": self.user_has_permission("change"),
+            "may_change": self.user_has_permission("change") and not address.erased_since,
             "opt_out_url": reverse(f"{names.ADDRESSES}:opt_out", args=(address.pk,)),
+            "erase_url": self._erase_url(),
             "mark_valid_url": reverse(f"{names.ADDRESSES}:mark_valid", args=(address.pk,)),
         }
+
+    def _erase_url(self) -> str:
+        if self.object.erased_since or not self.user_has_permission("erase"):
+            return ""
+        return reverse(f"{names.ADDRESSES}:erase", args=(self.object.pk,))
 
 
 def standing(address: EmailAddress) -> str:
     """Return in a few words whether mailings go to this address; the strongest reason against it wins."""
+    if address.erased_since:
+        return str(Reason.ERASED.label)
     if address.complained_since:
         return str(Reason.COMPLAINED.label)
     if address.opted_out_since:

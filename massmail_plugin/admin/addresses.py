@@ -8,26 +8,30 @@ import django_filters
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column, DateColumn
 from wagtail.admin.viewsets.model import ModelViewSet
+from wagtail.admin.widgets.button import Button
 
 from massmail_plugin.admin import names
 from massmail_plugin.admin.address_page import AddressPage, standing
 from massmail_plugin.admin.columns import MomentColumn
 from massmail_plugin.admin.consent import MarkValid, OptIn, OptOut
+from massmail_plugin.admin.erasing import Erase, EraseSomebody
 from massmail_plugin.admin.screens import Listing, ScopedViews
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.recipients.models import EmailAddress
 
-_MAILABLE = Q(invalid_since=None, opted_out_since=None, complained_since=None)
+_MAILABLE = Q(invalid_since=None, opted_out_since=None, complained_since=None, erased_since=None)
 _STANDINGS = {
     "mailable": (_("mailable"), _MAILABLE),
-    "opted_out": (Reason.OPTED_OUT.label, Q(opted_out_since__isnull=False)),
+    "opted_out": (Reason.OPTED_OUT.label, Q(opted_out_since__isnull=False, erased_since=None)),
     "opted_out_list": (_("opted out of a list"), Q(list_opt_outs__isnull=False)),
     "invalid": (Reason.INVALID.label, Q(invalid_since__isnull=False)),
+    "erased": (Reason.ERASED.label, Q(erased_since__isnull=False)),
     "complained": (Reason.COMPLAINED.label, Q(complained_since__isnull=False)),
 }
 
@@ -54,6 +58,14 @@ class AddressListing(Listing):
         queryset: QuerySet[EmailAddress] = super().get_base_queryset()
         return queryset.prefetch_related("list_opt_outs")
 
+    @cached_property
+    def header_more_buttons(self) -> list[Any]:
+        buttons: list[Any] = super().header_more_buttons
+        if self.user_has_permission("erase"):
+            url = reverse(f"{names.ADDRESSES}:erase_somebody")
+            buttons = [*buttons, Button(_("Erase a person"), url=url, icon_name="bin", priority=90)]
+        return buttons
+
     def get_add_url(self) -> None:
         return None
 
@@ -78,7 +90,7 @@ class EmailAddressViewSet(ScopedViews, ModelViewSet):
     search_fields = ["key"]
     list_per_page = 50
     list_display = [
-        "key",
+        "__str__",
         Column("standing", label=_("Status"), accessor=standing),
         MomentColumn("opted_out_since", label=_("Opted out"), sort_key="opted_out_since"),
         MomentColumn("invalid_since", label=_("Invalid since"), sort_key="invalid_since"),
@@ -90,7 +102,8 @@ class EmailAddressViewSet(ScopedViews, ModelViewSet):
         """Addresses come by themselves and are never deleted: consent hangs on them."""
         content_type = ContentType.objects.get_for_model(EmailAddress)
         return Permission.objects.filter(
-            content_type=content_type, codename__in=["view_emailaddress", "change_emailaddress"]
+            content_type=content_type,
+            codename__in=["view_emailaddress", "change_emailaddress", "erase_emailaddress"],
         )
 
     def get_common_view_kwargs(self, **kwargs: Any) -> dict[str, Any]:
@@ -104,6 +117,8 @@ class EmailAddressViewSet(ScopedViews, ModelViewSet):
             path("inspect/<int:pk>/", self.inspect_view, name="inspect"),
             path("mark-valid/<int:pk>/", MarkValid.as_view(), name="mark_valid"),
             path("opt-out/<int:pk>/", OptOut.as_view(), name="opt_out"),
+            path("erase/", EraseSomebody.as_view(), name="erase_somebody"),
+            path("erase/<int:pk>/", Erase.as_view(), name="erase"),
             path("opt-in/<int:pk>/", OptIn.as_view(), name="opt_in"),
         ]
 

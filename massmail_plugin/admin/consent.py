@@ -30,8 +30,13 @@ class ReasonForm(forms.Form):
     )
 
 
+def spoken_for(request: HttpRequest, reason: str) -> How:
+    """Return that the user says something for somebody, and why."""
+    return How(ConsentEvent.Method.OPERATOR, reason=reason, actor=signed_in(request))
+
+
 class ConsentView(Step):
-    """Asks for the reason, then records it."""
+    """Asks for the reason, then records it. Nothing more can be said for somebody who was erased."""
 
     template_name = "massmail_plugin/admin/consent.html"
     model = EmailAddress
@@ -41,6 +46,14 @@ class ConsentView(Step):
     header_icon = "user"
     explanation: Any = ""
     done: Any = ""
+    #: Whether it cannot be taken back.
+    is_final = False
+
+    def get_object(self, *args: Any, **kwargs: Any) -> EmailAddress:
+        address: EmailAddress = super().get_object(*args, **kwargs)
+        if address.erased_since:
+            raise Http404
+        return address
 
     def say(self, how: How) -> None:
         """Record it."""
@@ -49,15 +62,19 @@ class ConsentView(Step):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         kwargs.setdefault("form", ReasonForm())
         context = super().get_context_data(**kwargs)
-        return {**context, "explanation": self.explanation, "step": self.step, "back_url": self.back_url}
+        return {
+            **context,
+            "explanation": self.explanation,
+            "step": self.step,
+            "is_final": self.is_final,
+            "back_url": self.back_url,
+        }
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         form = ReasonForm(request.POST)
         if not form.is_valid():
             return self.render_to_response(self.get_context_data(form=form))
-        self.say(
-            How(ConsentEvent.Method.OPERATOR, reason=form.cleaned_data["reason"], actor=signed_in(request))
-        )
+        self.say(spoken_for(request, form.cleaned_data["reason"]))
         messages.success(request, str(self.done))
         return redirect(self.back_url)
 

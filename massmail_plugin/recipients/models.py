@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -158,6 +159,19 @@ class ConsentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.scope_label}".strip()
+
+    @property
+    def proof_in_words(self) -> str:
+        """The proof in one line: what each part is called, and what it says."""
+        return ", ".join(_in_words(self.proof))
+
+
+def _in_words(proof: dict[str, Any], before: str = "") -> Iterator[str]:
+    for name, value in proof.items():
+        if isinstance(value, dict):
+            yield from _in_words(value, f"{before}{name} ")
+        elif value not in (None, ""):
+            yield f"{before}{name}: {value}"
 
 
 class Subscriber(models.Model):

@@ -82,6 +82,7 @@ def _editors_permissions() -> QuerySet[Permission]:
     return (
         permissions.filter(content_type__app_label="massmail_plugin")
         .exclude(codename__startswith="delete_")
+        .exclude(codename__startswith="erase_")
         # Whether workers are alive is for those who run the site.
         .exclude(content_type__model="epoch")
         | permissions.filter(content_type__app_label="crm", codename__startswith="view_")

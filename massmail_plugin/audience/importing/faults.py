@@ -20,6 +20,7 @@ class RowFault(models.TextChoices):
         _("more cells than columns; a separator is probably missing its quotation marks"),
     )
     UNREADABLE = "unreadable", _("it holds characters that cannot be read")
+    ERASED = "erased", _("this person was erased on request, and is not imported again")
     LONG_NAME = "long_name", _("the name is longer than 255 characters")
 
 

@@ -22,13 +22,14 @@ from wagtail.log_actions import log
 from massmail_plugin.audience.importing.actions import drop_file
 from massmail_plugin.audience.importing.columns import columns_from, read_person, storable
 from massmail_plugin.audience.importing.csv_rows import csv_rows
-from massmail_plugin.audience.importing.faults import FileFault, RowRefused
+from massmail_plugin.audience.importing.faults import FileFault, RowFault, RowRefused
 from massmail_plugin.audience.importing.matching import find_records, not_mailable
 from massmail_plugin.audience.importing.models import RUNNING, ImportBatch, ImportFailure, ListImport
 from massmail_plugin.audience.importing.storing import stored_file
 from massmail_plugin.audience.importing.xlsx_rows import xlsx_rows
 from massmail_plugin.audience.members import add_members
 from massmail_plugin.recipients import RecipientType
+from massmail_plugin.recipients.erased import erased_keys
 from massmail_plugin.recipients.subscribers import ensure_subscribers
 
 #: Rows that are imported in one transaction.
@@ -207,6 +208,12 @@ class _Batch:
                 )
             else:
                 self._people.setdefault(person.address.key, person)
+        for key in erased_keys(list(self._people)):
+            number = self._people.pop(key).number
+            # Without the cells, which would name again who was erased.
+            self._failures.append(
+                ImportFailure(list_import=what, number=number, fault=RowFault.ERASED, cells=[])
+            )
         # Before the transaction: it may take a while, and reads only.
         self._records = find_records(self._people.keys(), what.started_by) if what.started_by else {}
 

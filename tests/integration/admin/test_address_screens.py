@@ -3,10 +3,10 @@
 import pytest
 from django.urls import NoReverseMatch, reverse
 
-from massmail_plugin.recipients import consent
+from massmail_plugin.recipients import consent, erased
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
 from tests.builders import a_contact, a_mailing, an_account, start_now
-from tests.integration.admin.conftest import Counting, messages_of
+from tests.integration.admin.conftest import Counting, messages_of, refused
 
 pytestmark = pytest.mark.django_db
 
@@ -154,3 +154,71 @@ def test_the_listing_needs_no_more_queries_for_more_addresses(editor):
     for number in range(20):
         _address(f"more{number}@x.example")
     assert count(_url("index")) == few
+
+
+def test_an_administrator_erases_somebody_with_a_reason(administrator):
+    an_account()
+    start_now(a_mailing(to=[a_contact("ada@customers.example", first_name="Ada")]))
+    address = EmailAddress.objects.get(key="ada@customers.example")
+    page = administrator.get(_url("inspect", address)).content.decode()
+    assert _url("erase", address) in page
+    assert "cannot be undone" in administrator.get(_url("erase", address)).content.decode()
+
+    response = administrator.post(_url("erase", address), {"reason": "Letter of 3 May"}, follow=True)
+
+    assert "Erased" in messages_of(response)
+    page = response.content.decode()
+    assert "erased on request" in page
+    assert "Letter of 3 May" in page
+    assert "Ada" not in page
+    assert "erased:" not in page
+    event = ConsentEvent.objects.get(kind="erased")
+    assert event.actor == administrator.user
+
+
+def test_nothing_more_can_be_said_for_who_was_erased(administrator):
+    address = erased.erase_address("ada@customers.example", BY_LINK)
+    page = administrator.get(_url("inspect", address)).content.decode()
+    for name in ("opt_out", "mark_valid", "erase"):
+        assert _url(name, address) not in page
+        assert administrator.post(_url(name, address), {"reason": "x"}).status_code == 404
+    url = _url("opt_in", address) + "?scope="
+    assert administrator.post(url, {"reason": "x"}).status_code == 404
+    assert not EmailAddress.objects.get(pk=address.pk).is_mailable
+
+
+def test_an_editor_may_not_erase(editor):
+    address = _address()
+    assert _url("erase", address) not in editor.get(_url("inspect", address)).content.decode()
+    assert _url("erase_somebody") not in editor.get(_url("index")).content.decode()
+    for url in (_url("erase", address), _url("erase_somebody")):
+        data = {"reason": "x", "address": "ada@customers.example"}
+        assert refused(editor.post(url, data))
+    assert EmailAddress.objects.get().erased_since is None
+
+
+def test_somebody_who_was_never_mailed_can_be_erased_too(administrator):
+    assert _url("erase_somebody") in administrator.get(_url("index")).content.decode()
+    wrong = administrator.post(_url("erase_somebody"), {"address": "nobody", "reason": "x"})
+    assert "address" in wrong.context["form"].errors
+    data = {"address": " Ada@Customers.example ", "reason": "Letter"}
+    response = administrator.post(_url("erase_somebody"), data, follow=True)
+    assert "Erased" in messages_of(response)
+    assert erased.erased_keys(["ada@customers.example"])
+
+
+def test_the_listing_finds_who_was_erased(administrator):
+    erased.erase_address("ada@customers.example", BY_LINK)
+    _address("fine@x.example")
+    page = administrator.get(_url("index_results"), {"standing": "erased"})
+    assert "erased person" in page.content.decode()
+    assert len(page.context["object_list"]) == 1
+
+
+def test_the_history_tells_how_somebody_signed_up(editor):
+    address = _address()
+    how = consent.How(ConsentEvent.Method.SIGN_UP, proof={"ip": "192.0.2.7", "asked": {"ip": "192.0.2.8"}})
+    consent.opt_in(address, [LIST], how)
+    page = editor.get(_url("inspect", address)).content.decode()
+    for words in ("sign-up, confirmed by mail", "192.0.2.7", "192.0.2.8"):
+        assert words in page, words

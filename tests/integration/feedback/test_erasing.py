@@ -8,7 +8,12 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
+from massmail_plugin.audience.importing import working
+from massmail_plugin.audience.importing.actions import start, upload
+from massmail_plugin.audience.importing.columns import Columns
+from massmail_plugin.audience.importing.models import ImportFailure, ListImport
 from massmail_plugin.audience.models import TargetListMember
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.delivery import claiming, ledger, outcomes
@@ -21,10 +26,10 @@ from massmail_plugin.mailings.states import DeliveryState
 from massmail_plugin.models import SenderAccount
 from massmail_plugin.recipients import erased
 from massmail_plugin.recipients.consent import How
-from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
+from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, Subscriber
 from massmail_plugin.recipients.subscribers import ensure_subscriber
 from sandbox.crm.models import Contact
-from tests.builders import a_contact, a_mailing, an_account, start_now
+from tests.builders import a_contact, a_mailing, a_target_list, an_account, an_administrator, start_now
 from tests.integration.feedback.conftest import ADDRESS, Sent
 
 pytestmark = pytest.mark.django_db
@@ -139,3 +144,43 @@ def test_the_links_in_old_mails_say_that_nothing_comes_any_more(client: Client, 
     assert client.post(one_click, {"List-Unsubscribe": "One-Click"}).status_code == 200
     assert client.get(sent.view_url()).status_code == 410
     assert list(sent.address.consent_events.values_list("kind", flat=True)) == ["erased"]
+
+
+def test_what_imports_have_kept_of_their_files_goes_too(sent: Sent) -> None:
+    what = ListImport.objects.create(
+        target_list=a_target_list(),
+        state="done",
+        samples={"People": [["Email"], [f"Ada <{ADDRESS.title()}>"]]},
+    )
+    for number, cell in enumerate([f" {ADDRESS.upper()},", "bob@customers.example"]):
+        ImportFailure.objects.create(list_import=what, number=number, fault="malformed", cells=[cell, "x"])
+
+    erasing.erase(ADDRESS, HOW)
+
+    assert ADDRESS not in everything_we_keep().lower()
+    assert ImportFailure.objects.get().cells == ["bob@customers.example", "x"]
+
+
+def test_an_import_does_not_bring_an_erased_person_back() -> None:
+    erasing.erase(ADDRESS, HOW)
+    people = a_target_list()
+    rows = f"Email\n{ADDRESS.title()}\nnew@customers.example\n"
+    what = upload(people, "people.csv", [rows.encode()], an_administrator())
+    start(
+        what,
+        Columns(address=0),
+        ["Email"],
+        has_headings=True,
+        encoding="utf-8-sig",
+        delimiter=",",
+        user=what.started_by,
+    )
+
+    working.work_on(what.pk, timezone.now, seconds=60, stop=lambda: False)
+
+    what.refresh_from_db()
+    assert (what.state, what.added, what.failed) == ("done", 1, 1)
+    failure = ImportFailure.objects.get()
+    assert (failure.fault, failure.number, failure.cells) == ("erased", 2, [])
+    assert list(Subscriber.objects.values_list("key", flat=True)) == ["new@customers.example"]
+    assert people.members.count() == 1
