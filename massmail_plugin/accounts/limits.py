@@ -13,6 +13,13 @@ from django.utils.translation import gettext_lazy as _
 
 from massmail_plugin.accounts.pacing.calendar import EVERY_DAY, BadHours, check_hours
 
+#: Far more than any account sends; a larger number is a slip of the finger, and none at all is "no limit".
+LARGEST_LIMIT = 10_000_000
+_LIMIT = [
+    MinValueValidator(1, _("Enter 1 or more, or leave it empty for no limit.")),
+    MaxValueValidator(LARGEST_LIMIT, _("Enter %(limit_value)d at most, or leave it empty for no limit.")),
+]
+
 
 def monday_to_thursday() -> list[int]:
     """Return the usual working days of a mailing: on Fridays and at weekends people read little."""
@@ -23,17 +30,17 @@ class SendingLimits(models.Model):
     """What a sender account may send, and when. An empty limit is none."""
 
     per_minute = models.PositiveIntegerField(
-        _("mails a minute"), null=True, blank=True, validators=[MinValueValidator(1)]
+        _("mails a minute"), null=True, blank=True, validators=_LIMIT, help_text=_("Empty: no limit.")
     )
     per_hour = models.PositiveIntegerField(
-        _("mails an hour"), null=True, blank=True, validators=[MinValueValidator(1)]
+        _("mails an hour"), null=True, blank=True, validators=_LIMIT, help_text=_("In any 60 minutes.")
     )
     per_day = models.PositiveIntegerField(
         _("mails a day"),
         null=True,
         blank=True,
-        validators=[MinValueValidator(1)],
-        help_text=_("In any 24 hours, which is how the strictest providers count. Empty: no limit."),
+        validators=_LIMIT,
+        help_text=_("In any 24 hours."),
     )
     spread_evenly = models.BooleanField(
         _("spread them evenly"),
@@ -93,13 +100,27 @@ class SendingLimits(models.Model):
         errors: dict[str, Any] = {}
         # What is no number is refused at its own field.
         if (self.spacing_from or 0) > (self.spacing_until or 0):
-            errors["spacing_until"] = _("The longest pause must not be shorter than the shortest.")
+            errors["spacing_from"] = _(
+                "The shortest pause must not be longer than the longest: change this one, or the one beside it."
+            )
+        errors |= self._useless_limits()
         if self.working_hours_only:
             errors |= self._hours_errors()
         if self.time_zone and self.time_zone not in available_timezones():
             errors["time_zone"] = _("There is no time zone of this name; choose one of the list.")
         if errors:
             raise ValidationError(errors)
+
+    def _useless_limits(self) -> dict[str, Any]:
+        """A limit that another one never lets be reached is a mistake in one of them."""
+        day, hour, minute = self.per_day, self.per_hour, self.per_minute
+        if minute and hour and minute > hour:
+            return {"per_minute": _("More than an hour's limit allows: lower this one, or raise that.")}
+        if minute and day and minute > day:
+            return {"per_minute": _("More than a day's limit allows: lower this one, or raise that.")}
+        if hour and day and hour > day:
+            return {"per_hour": _("More than a day's limit allows: lower this one, or raise that.")}
+        return {}
 
     def _hours_errors(self) -> dict[str, Any]:
         errors: dict[str, Any] = {}

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from massmail_plugin.accounts.batches import LARGEST_BATCH, batch_syntax
 from massmail_plugin.accounts.limits import SendingLimits
 from massmail_plugin.accounts.secrets import SecretField
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
+
+#: A fault that stops nothing is of interest for so long.
+FAULT_FADES_AFTER = dt.timedelta(days=1)
 
 
 class SenderAccount(SendingLimits):
@@ -111,6 +117,14 @@ class SenderAccount(SendingLimits):
     @property
     def is_ready(self) -> bool:
         return self.state == self.State.READY
+
+    @property
+    def present_fault(self) -> str:
+        """The last fault while it matters: as long as it stops the account, and else for a day."""
+        if self.state == self.State.FAULTY:
+            return self.last_fault
+        is_new = self.last_fault_at is not None and self.last_fault_at > timezone.now() - FAULT_FADES_AFTER
+        return self.last_fault if is_new else ""
 
     @property
     def sends_batches(self) -> bool:

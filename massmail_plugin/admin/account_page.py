@@ -81,3 +81,5 @@ class SwitchOff(AccountVerb):
     def perform_operation(self) -> None:
         if switch_off(self.object, user=self.request.user):
             messages.success(self.request, _("Switched off. Nothing leaves through this account any more."))
+            # Mailings that have no other say so at once.
+            nudge_tick()

@@ -33,8 +33,8 @@ def _shown_for(kind: str) -> dict[str, str]:
 
 
 def _last_fault(account: SenderAccount) -> str:
-    """The last fault, cut: the account's own page has all of it."""
-    return Truncator(account.last_fault).chars(90)
+    """The last fault while it matters, cut: the account's own page has all of it."""
+    return Truncator(account.present_fault).chars(90)
 
 
 class AccountFilterSet(WagtailFilterSet):

@@ -35,10 +35,9 @@ def alarms(user: Any) -> list[Alarm]:
     if doubtful := epoch.doubt():
         # Whether workers are alive does not matter then.
         return [_doubt_alarm(doubtful, user)]
-    silence = heartbeats.silence()
-    if silence is not None and silence <= heartbeats.SILENT_AFTER:
+    if not heartbeats.is_silent():
         return []
-    return [_silence_alarm(silence, user)] if _something_waits() else []
+    return [_silence_alarm(heartbeats.silence(), user)] if _something_waits() else []
 
 
 def account_alarms(user: Any) -> list[Alarm]:
@@ -65,6 +64,8 @@ def _doubt_alarm(doubtful: Epoch, user: Any) -> Alarm:
 def _silence_alarm(silence: timedelta | None, user: Any) -> Alarm:
     if silence is None:
         text = _("No worker has ever been seen. Mails wait.")
+    elif silence <= heartbeats.SILENT_AFTER:
+        text = _("The last worker has just been stopped. Mails wait.")
     else:
         text = _("No worker has been seen for %(time)s. Mails wait.") % {"time": in_words(silence)}
     if not may(user, "view", Epoch) and not may(user, "change", Epoch):

@@ -27,13 +27,13 @@ from massmail_plugin.admin.screens import OwnPage
 from massmail_plugin.admin.standstill import standstill
 from massmail_plugin.admin.unreachable import unreachable_sentence
 from massmail_plugin.audience.reasons import Reason
-from massmail_plugin.delivery import clock
+from massmail_plugin.delivery import clock, routes
 from massmail_plugin.feedback.figures import RunFigures, figures_for_run
 from massmail_plugin.mailings.deciding import in_doubt
 from massmail_plugin.mailings.forecast_words import end_of, wait_of
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.progress import Progress, progress_of
-from massmail_plugin.mailings.states import DELETABLE, RUNNING, DeliveryState, MailingState
+from massmail_plugin.mailings.states import DELETABLE, OPEN, RUNNING, DeliveryState, MailingState
 
 #: Seconds until the page asks again, while mails are leaving and while it only waits.
 _WHILE_RUNNING, _WHILE_WAITING = 2, 10
@@ -198,6 +198,12 @@ def is_late(mailing: Mailing) -> bool:
     return is_pending and mailing.start_at < timezone.now() - _LATE  # type: ignore[operator]
 
 
+def has_takers(mailing: Mailing) -> bool:
+    """Return whether a ready account takes what is left of it, if anything is."""
+    run = mailing.runs.select_related("mailing").defer("content").first()
+    return run is None or routes.has_takers(run) or not run.deliveries.filter(state__in=OPEN).exists()
+
+
 def sentence(mailing: Mailing, in_doubt: int = 0, wait: str = "") -> str:
     """Return what the status means, and what to do.
 
@@ -206,6 +212,8 @@ def sentence(mailing: Mailing, in_doubt: int = 0, wait: str = "") -> str:
     if mailing.state == MailingState.PENDING and mailing.start_at and mailing.start_at > timezone.now():
         start = date_format(timezone.localtime(mailing.start_at), "DATETIME_FORMAT")
         return _("Starts by itself: %(start)s") % {"start": start}
+    if mailing.state in RUNNING and not has_takers(mailing):
+        return _("No sender account is ready for its mails: within a minute it stops and says what to do.")
     if mailing.state in RUNNING and (outage := unreachable_sentence(mailing)):
         return outage
     if mailing.state == MailingState.DONE and in_doubt:

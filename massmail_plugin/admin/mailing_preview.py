@@ -13,9 +13,9 @@ from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 
 from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.admin.access import LOOK
-from massmail_plugin.audience.sources import first_record
 from massmail_plugin.content import preview
 from massmail_plugin.content.samples import Sample
+from massmail_plugin.mailings.first_person import first_person
 from massmail_plugin.mailings.models import Mailing
 
 
@@ -43,6 +43,6 @@ def sender_of(mailing: Mailing) -> dict[str, str] | None:
 
 
 def first_person_of(mailing: Mailing) -> Sample | None:
-    """Return the first person of the campaign's lists: whoever may send to them may see what they get."""
-    first = first_record(mailing.campaign.sources())
+    """Return the first person who would get it: whoever may send to them may see what they get."""
+    first = first_person(mailing.campaign)
     return Sample(*first) if first else None

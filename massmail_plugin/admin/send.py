@@ -23,6 +23,7 @@ from massmail_plugin.audience.resolve import Summary
 from massmail_plugin.delivery.nudges import nudge_tick
 from massmail_plugin.mailings import actions, preflight
 from massmail_plugin.mailings.actions import Refused
+from massmail_plugin.mailings.forecast_words import moment
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.preflight import Finding, Place
 from massmail_plugin.mailings.states import MailingState
@@ -47,7 +48,7 @@ class SendView(MailingScreen):
             show_refusal(request, refused.problems)
             return redirect(reverse(f"{names.MAILINGS}:send", args=(self.object.pk,)))
         nudge_tick()
-        messages.success(request, done_message(self.object, released.audience.included))
+        messages.success(request, done_message(self.object, released))
         return redirect(names.own_page(names.MAILINGS, self.object.pk))
 
     def too_late(self, request: HttpRequest) -> HttpResponse | None:
@@ -64,6 +65,7 @@ class SendView(MailingScreen):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         mailing: Mailing = self.object
         audience = self.check.audience
+        first_leaves = self.check.first_leaves
         return {
             **super().get_context_data(**kwargs),
             "check": self.check,
@@ -73,7 +75,8 @@ class SendView(MailingScreen):
             "accounts": list(accounts_for(mailing.owner_id)),
             "zone": timezone.get_current_timezone_name(),
             "preview_url": reverse(f"{names.MAILINGS}:preview", args=(mailing.pk,)),
-            "button_label": button_label(mailing, audience.included),
+            "first_leaves": moment(first_leaves) if first_leaves else "",
+            "button_label": button_label(mailing, audience.included, at_once=first_leaves is None),
         }
 
     def place_url(self, finding: Finding) -> str:
@@ -107,19 +110,29 @@ def left_out(audience: Summary) -> list[dict[str, Any]]:
     ]
 
 
-def button_label(mailing: Mailing, number: int) -> str:
+def button_label(mailing: Mailing, number: int, *, at_once: bool = True) -> str:
+    """``at_once``: the first mail leaves as soon as the button is pressed."""
     if mailing.start_at is not None:
         return ngettext("Schedule for %(number)d person", "Schedule for %(number)d people", number) % {
             "number": number
         }
+    if not at_once:
+        return ngettext("Send to %(number)d person", "Send to %(number)d people", number) % {"number": number}
     return ngettext("Send to %(number)d person now", "Send to %(number)d people now", number) % {
         "number": number
     }
 
 
-def done_message(mailing: Mailing, number: int) -> str:
+def done_message(mailing: Mailing, released: preflight.Preflight) -> str:
+    number = released.audience.included
     if mailing.start_at is not None:
         return gettext("Scheduled. Until it starts you can withdraw it.")
+    if released.first_leaves:
+        return ngettext(
+            "The mail to %(number)d person leaves on %(when)s at the earliest.",
+            "The mails to %(number)d people leave on %(when)s at the earliest.",
+            number,
+        ) % {"number": number, "when": moment(released.first_leaves)}
     return ngettext(
         "The mail to %(number)d person is on its way.",
         "The mails to %(number)d people are on their way.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -19,6 +19,7 @@ from wagtail.admin.menu import MenuItem
 from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 from wagtail.admin.viewsets.base import ViewSet
+from wagtail.permissions import policy_registry
 
 from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
@@ -27,11 +28,11 @@ from massmail_plugin.admin.access import LOOK, PolicyOf, may
 from massmail_plugin.admin.alarms import alarms, sending_url
 from massmail_plugin.admin.columns import state_class
 from massmail_plugin.delivery import clock, epoch, heartbeats
-from massmail_plugin.delivery.foreground import TICK_SECONDS
 from massmail_plugin.delivery.models import Epoch, Heartbeat
 from massmail_plugin.delivery.nudges import nudge_tick
 from massmail_plugin.mailings.models import Delivery, Mailing
-from massmail_plugin.mailings.states import OPEN, RUNNING, UNDER_WAY, DeliveryState
+from massmail_plugin.mailings.states import OPEN, UNDER_WAY, DeliveryState, MailingState
+from massmail_plugin.mailings.usage import sent_through
 
 #: Processes that were seen so long ago are of no interest.
 _RECENT = timedelta(hours=1)
@@ -52,6 +53,7 @@ class SendingPage(PolicyOf, PermissionCheckedMixin, WagtailAdminTemplateMixin, T
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         now = clock.now()
         silence = heartbeats.silence(Heartbeat.Kind.TICK)
+        accounts = account_rows(self.request.user)
         return {
             **super().get_context_data(**kwargs),
             "alarms": alarms(self.request.user),
@@ -60,11 +62,12 @@ class SendingPage(PolicyOf, PermissionCheckedMixin, WagtailAdminTemplateMixin, T
             "is_silent": heartbeats.is_silent(),
             "runner": conf.get("RUNNER"),
             "last_tick": None if silence is None else now - silence,
-            "next_tick": next_tick(now, silence),
             "processes": seen_lately(now),
             "queue": queue(),
             "mailings": waiting_mailings(),
-            "accounts": account_rows(self.request.user),
+            "troubles": troubles(self.request.user),
+            "stopped": any(row.account.state == SenderAccount.State.FAULTY for row in accounts),
+            "accounts": accounts,
         }
 
 
@@ -115,6 +118,28 @@ class SendingViewSet(ViewSet):
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """One process on one machine, whatever signs of life it gives."""
+
+    what: str
+    host: str
+    number: int
+    started_at: datetime
+    last_seen: datetime
+    status: str
+    state_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A mailing that somebody should look at."""
+
+    mailing: Mailing
+    url: str
+    state_class: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRow:
     account: SenderAccount
     url: str
@@ -123,20 +148,63 @@ class AccountRow:
     sent_last_hour: int
 
 
-def next_tick(now: datetime, silence: timedelta | None) -> datetime | None:
-    """Return when the next tick is to be expected; None if nobody seems to tick."""
-    if silence is None or silence > heartbeats.SILENT_AFTER:
-        return None
-    return max(now, now - silence + timedelta(seconds=TICK_SECONDS))
+def seen_lately(now: datetime) -> list[Process]:
+    """Return the processes of the last hour, the living first. One may give several signs of life."""
+    beats = Heartbeat.objects.filter(last_seen__gte=now - _RECENT).order_by("-last_seen")
+    by_process: dict[tuple[str, int], list[Heartbeat]] = {}
+    for beat in beats[:200]:
+        by_process.setdefault((beat.host, beat.process), []).append(beat)
+    processes = [_process(signs, now) for signs in by_process.values()]
+    return sorted(processes, key=lambda one: (one.state_class != state_class("active"), now - one.last_seen))[
+        :50
+    ]
 
 
-def seen_lately(now: datetime) -> QuerySet[Heartbeat]:
-    return Heartbeat.objects.filter(last_seen__gte=now - _RECENT).order_by("-last_seen")[:50]
+def _process(signs: list[Heartbeat], now: datetime) -> Process:
+    kinds = {sign.kind for sign in signs}
+    newest = signs[0]
+    if newest.stopped_at:
+        status, colour = _("stopped"), ""
+    elif newest.last_seen >= now - heartbeats.SILENT_AFTER:
+        status, colour = _("alive"), state_class("active")
+    else:
+        status, colour = _("ended, or does not answer"), ""
+    return Process(
+        _what(kinds),
+        newest.host,
+        newest.process,
+        min(one.started_at for one in signs),
+        newest.last_seen,
+        status,
+        colour,
+    )
+
+
+def _what(kinds: set[str]) -> str:
+    if Heartbeat.Kind.WORKER in kinds:
+        return "massmail_worker"
+    if Heartbeat.Kind.CLUSTER in kinds or conf.get("RUNNER") == "django-q":
+        return _("worker of a django-q2 cluster")
+    return "massmail_tick"
+
+
+def troubles(user: Any) -> list[Trouble]:
+    """Return the mailings that ``user`` may look at and that cannot go on, or go on with trouble."""
+    policy = policy_registry.get_by_type(Mailing)
+    reachable: QuerySet[Mailing] = policy.instances_user_has_any_permission_for(user, LOOK)
+    found = reachable.filter(
+        Q(state__in=(MailingState.INTERRUPTED, MailingState.ACTIVE_ERROR))
+        | (Q(state=MailingState.PAUSED) & ~Q(notice=""))
+    )
+    return [
+        Trouble(mailing, names.own_page(names.MAILINGS, mailing.pk), state_class(mailing.state))
+        for mailing in found.order_by("-pk")[:20]
+    ]
 
 
 def queue() -> list[tuple[Any, int]]:
-    """Return for each state the number of mails of running mailings that have not found their end."""
-    open_mails = Delivery.objects.filter(state__in=OPEN, run__mailing__state__in=RUNNING).order_by()
+    """Return for each state the number of mails of mailings under way that have not found their end."""
+    open_mails = Delivery.objects.filter(state__in=OPEN, run__mailing__state__in=UNDER_WAY).order_by()
     counts = dict(open_mails.values("state").annotate(number=Count("pk")).values_list("state", "number"))
     return [(state.label, counts[state]) for state in OPEN if state in counts]
 
@@ -151,18 +219,22 @@ def waiting_mailings() -> list[tuple[Any, int]]:
 def account_rows(user: Any) -> list[AccountRow]:
     """Return every account with what it does now; those that need somebody first."""
     accounts = list(SenderAccount.objects.select_related("owner"))
-    # Ranges of one index of the ledger, by account and time.
-    recent = Delivery.objects.filter(account__in=accounts, paced_at__gte=clock.now() - timedelta(hours=1))
-    numbers = recent.order_by().values_list("account", "state").annotate(number=Count("pk"))
-    counts = {(account_id, state): number for account_id, state, number in numbers}
+    now = clock.now()
+    sent = sent_through([account.pk for account in accounts], now)
+    # A range of one index of the ledger, by account and time: what is in flight has a mark in the last hour, or later.
+    recent = Delivery.objects.filter(account__in=accounts, paced_at__gte=now - timedelta(hours=1))
+    numbers = (
+        recent.filter(state__in=_IN_FLIGHT).order_by().values_list("account").annotate(number=Count("pk"))
+    )
+    in_flight = dict(numbers)
     order = {SenderAccount.State.FAULTY: 0, SenderAccount.State.READY: 1}
     return [
         AccountRow(
             account,
             names.own_page(names.ACCOUNTS, account.pk) if may(user, "view", SenderAccount, account) else "",
             state_class(account.state),
-            sum(counts.get((account.pk, state), 0) for state in _IN_FLIGHT),
-            counts.get((account.pk, DeliveryState.ACCEPTED), 0),
+            in_flight.get(account.pk, 0),
+            sent[account.pk].hour,
         )
         for account in sorted(accounts, key=lambda account: order.get(account.state, 2))  # type: ignore[call-overload]
     ]

@@ -13,7 +13,7 @@ from massmail_plugin.accounts.models import SenderAccount, accounts_for, has_own
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import LOOK
 from massmail_plugin.admin.alarms import Alarm, alarms
-from massmail_plugin.delivery.following import stopped_accounts
+from massmail_plugin.delivery.following import stopped_accounts_of
 from massmail_plugin.mailings.models import Mailing, Run
 from massmail_plugin.mailings.states import RUNNING, MailingState
 
@@ -36,7 +36,7 @@ def _run_of(mailing: Mailing) -> Run | None:
 def _stopped_accounts(mailing: Mailing) -> QuerySet[SenderAccount]:
     """Return the stopped accounts that its mails could leave through: by its run, or if it could not start now."""
     if (run := _run_of(mailing)) is not None:
-        return stopped_accounts(run)
+        return stopped_accounts_of(run)
     stopped = SenderAccount.objects.filter(state=SenderAccount.State.FAULTY)
     if accounts_for(mailing.owner_id).exists():
         return stopped.none()

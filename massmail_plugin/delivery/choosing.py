@@ -11,8 +11,8 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.accounts.pacing.limits import room_by_domain
 from massmail_plugin.accounts.pacing.why import Why
+from massmail_plugin.accounts.pacing.windows import room_by_domain
 from massmail_plugin.delivery import routes
 from massmail_plugin.mailings.models import Delivery, Run
 from massmail_plugin.mailings.usage import used_by_domain

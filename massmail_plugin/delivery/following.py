@@ -27,10 +27,10 @@ def _is_in_trouble(run: Run) -> bool:
     in_trouble = (DeliveryState.FAILED, DeliveryState.IN_DOUBT)
     if run.deliveries.filter(state__in=in_trouble).exists():
         return True
-    return stopped_accounts(run).exists() and run.deliveries.filter(state__in=OPEN).exists()
+    return stopped_accounts_of(run).exists() and run.deliveries.filter(state__in=OPEN).exists()
 
 
-def stopped_accounts(run: Run) -> QuerySet[SenderAccount]:
+def stopped_accounts_of(run: Run) -> QuerySet[SenderAccount]:
     """Return the accounts of ``run`` that a fault has stopped."""
     return run.accounts().filter(state=SenderAccount.State.FAULTY)
 

@@ -7,10 +7,11 @@ import math
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
-from django.db import InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from massmail_plugin import conf
 from massmail_plugin.delivery import heartbeats, imports, sign_up_mails
@@ -89,6 +90,8 @@ class Foreground:
                 self._wait(wait)
         finally:
             self._finish()
+            with suppress(DatabaseError, InterfaceError):
+                heartbeats.stopped()
 
     def run_once(self, seconds: float) -> None:
         """Work until nothing is due any more, for about ``seconds`` at most."""

@@ -17,7 +17,7 @@ class Heartbeat(models.Model):
 
     class Kind(models.TextChoices):
         #: Somebody did what has to happen each minute.
-        TICK = "tick", _("tick")
+        TICK = "tick", _("look for work")
         #: A worker of a django-q2 cluster took a turn of ours.
         CLUSTER = "cluster", _("cluster")
         #: A ``massmail_worker`` is there.
@@ -29,6 +29,8 @@ class Heartbeat(models.Model):
     started_at = models.DateTimeField(_("since"))
     #: By the database's clock.
     last_seen = models.DateTimeField(_("last seen"), db_index=True)
+    #: It was told to end, and has ended.
+    stopped_at = models.DateTimeField(null=True)
 
     add_to_reference_index = False
 

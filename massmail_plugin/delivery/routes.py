@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.delivery import clock
 from massmail_plugin.mailings.models import Delivery, Run
-from massmail_plugin.mailings.states import OPEN, RUNNING, DeliveryState
+from massmail_plugin.mailings.states import OPEN, DeliveryState
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,7 @@ def accounts_of(run: Run) -> QuerySet[SenderAccount]:
 
 def runs_through(account: SenderAccount) -> QuerySet[Run]:
     """Return the running runs whose mails may leave through ``account``: see ``Run.own_accounts``."""
-    running = Run.objects.filter(finished_at=None, mailing__state__in=RUNNING)
-    if account.owner_id is None:
-        return running.filter(own_accounts=False)
-    return running.filter(own_accounts=True, mailing__owner_id=account.owner_id)
+    return Run.through_accounts_of(account.owner_id)
 
 
 def queued() -> Q:

@@ -8,7 +8,6 @@ from django.utils.translation import gettext as _
 
 from massmail_plugin import preferences
 from massmail_plugin.accounts.models import SenderAccount, accounts_for
-from massmail_plugin.audience.sources import first_record
 from massmail_plugin.content.compiled import RenderFailed
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.delivery.messages import Composer, Link
@@ -16,6 +15,7 @@ from massmail_plugin.delivery.outgoing import OutgoingMail
 from massmail_plugin.delivery.transports import transport_for
 from massmail_plugin.delivery.transports.base import Verdict
 from massmail_plugin.mailings.actions import Refused
+from massmail_plugin.mailings.first_person import first_person
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.preflight import no_account
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
@@ -60,8 +60,8 @@ def _hand_over(account: SenderAccount, mail: OutgoingMail) -> str:
 
 
 def _sample(mailing: Mailing) -> tuple[str, dict[str, object]]:
-    """Return name and merge values of the first person in the mailing's lists; nobody gives empty values."""
-    first = first_record(mailing.campaign.sources())
+    """Return name and merge values of the first person who would get it; nobody gives empty values."""
+    first = first_person(mailing.campaign)
     if first is None:
         return "", {}
     recipient_type, record = first

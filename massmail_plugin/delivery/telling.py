@@ -110,7 +110,7 @@ def administrators() -> list[Any]:
     return [user for user in users.order_by("pk") if _can_be_told(user)]
 
 
-def stopped_accounts() -> QuerySet[SenderAccount]:
+def faulty_accounts() -> QuerySet[SenderAccount]:
     return SenderAccount.objects.filter(state=SenderAccount.State.FAULTY)
 
 
@@ -122,7 +122,7 @@ def stopped_mailings() -> QuerySet[Mailing]:
 
 def _forget_what_goes_on() -> None:
     on_accounts = OwnerNotice.objects.filter(account__isnull=False)
-    on_accounts.exclude(account__in=stopped_accounts()).delete()
+    on_accounts.exclude(account__in=faulty_accounts()).delete()
     on_mailings = OwnerNotice.objects.filter(mailing__isnull=False)
     on_mailings.exclude(mailing__in=stopped_mailings()).delete()
 
@@ -130,7 +130,7 @@ def _forget_what_goes_on() -> None:
 def _untold() -> Iterator[Stop]:
     """Yield what nobody was told, and write down that it is told: rather not at all than at every tick."""
     told = OwnerNotice.objects.all()
-    accounts: Iterable[SenderAccount] = stopped_accounts().exclude(pk__in=_numbers(told, "account"))
+    accounts: Iterable[SenderAccount] = faulty_accounts().exclude(pk__in=_numbers(told, "account"))
     for account in accounts:
         if _is_first(account=account):
             yield Stop(account.owner, account=account)

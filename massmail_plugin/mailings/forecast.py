@@ -13,7 +13,7 @@ from massmail_plugin.accounts.pacing.of_account import ration_of
 from massmail_plugin.accounts.pacing.ration import decide
 from massmail_plugin.accounts.pacing.why import Why
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
-from massmail_plugin.mailings.states import OPEN, RUNNING
+from massmail_plugin.mailings.states import OPEN
 from massmail_plugin.mailings.usage import used_by
 
 
@@ -59,9 +59,7 @@ def _slower(run: Run, waiting: int) -> float:
 
 def _rivals(run: Run) -> list[int]:
     """Return the other runs that leave through the same accounts."""
-    running = Run.objects.filter(finished_at=None, mailing__state__in=RUNNING, own_accounts=run.own_accounts)
-    if run.own_accounts:
-        running = running.filter(mailing__owner_id=run.mailing.owner_id)
+    running = Run.through_accounts_of(run.mailing.owner_id if run.own_accounts else None)
     return list(running.exclude(pk=run.pk).order_by().values_list("pk", flat=True))
 
 

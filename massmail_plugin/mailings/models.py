@@ -21,7 +21,7 @@ from massmail_plugin.audience.sources import Source
 from massmail_plugin.content.compiled import LINK_LIMIT
 from massmail_plugin.content.models import EmailTemplate
 from massmail_plugin.exact_text import ExactCharField
-from massmail_plugin.mailings.states import DeliveryState, MailingState
+from massmail_plugin.mailings.states import RUNNING, DeliveryState, MailingState
 from massmail_plugin.recipients.consent import Scope
 from massmail_plugin.recipients.models import EmailAddress
 
@@ -271,6 +271,14 @@ class Run(models.Model):
             # The owner was deleted, and the accounts with them: what is everybody's is not the owner's own.
             return SenderAccount.objects.none()
         return SenderAccount.objects.filter(owner=self.mailing.owner_id)
+
+    @staticmethod
+    def through_accounts_of(owner_id: int | None) -> models.QuerySet[Run]:
+        """Return the running runs whose mails leave through this owner's accounts; None: through everybody's."""
+        running = Run.objects.filter(finished_at=None, mailing__state__in=RUNNING)
+        if owner_id is None:
+            return running.filter(own_accounts=False)
+        return running.filter(own_accounts=True, mailing__owner_id=owner_id)
 
     @property
     def opt_out_scopes(self) -> list[Scope]:

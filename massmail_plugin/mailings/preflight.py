@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from django.utils import timezone
@@ -53,6 +54,8 @@ class Preflight:
     problems: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
     audience: Summary = field(default_factory=Summary)
+    #: When the first mail leaves at the earliest, if that is later than its start.
+    first_leaves: datetime | None = None
 
 
 def check(mailing: Mailing, *, starting: bool = False) -> Preflight:
@@ -146,6 +149,8 @@ def _check_times(mailing: Mailing, result: Preflight) -> None:
     if found.why is Why.NEVER_OPEN:
         result.problems.append(Finding(found.why.sentence, Place.ACCOUNTS))
         return
+    if forecast_words.waiting_sentence(found, max(now, mailing.start_at) if mailing.start_at else now):
+        result.first_leaves = found.next_at
     for sentence in forecast_words.before_start(found, mailing, now):
         result.warnings.append(Finding(sentence, Place.ACCOUNTS))
 

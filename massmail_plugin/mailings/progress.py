@@ -45,9 +45,14 @@ class Progress:
         return self.recipients - self.waiting
 
     @property
+    def tried(self) -> int:
+        """Mails whose turn has come: those that were cancelled have ended without one."""
+        return self.ended - self.states[DeliveryState.CANCELLED]
+
+    @property
     def percent(self) -> int:
-        """0 to 100; 100 only when nothing waits any more."""
-        return 100 * self.ended // self.recipients if self.recipients else 0
+        """0 to 100; 100 only when nothing waits any more, and nothing was cancelled."""
+        return 100 * self.tried // self.recipients if self.recipients else 0
 
 
 def progress_of(mailing_ids: Iterable[int]) -> dict[int, Progress]:

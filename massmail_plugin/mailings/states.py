@@ -136,7 +136,7 @@ DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
         DeliveryState.QUEUED,
     ),
     DeliveryState.FAILED: (DeliveryState.QUEUED, DeliveryState.ACCEPTED),
-    DeliveryState.CANCELLED: (DeliveryState.QUEUED,),
+    DeliveryState.CANCELLED: (),
     DeliveryState.ACCEPTED: (),
     DeliveryState.SKIPPED: (),
 }

@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import Count, Max, Min, Q, QuerySet
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.accounts.pacing.limits import DAY, HOUR, MINUTE, Tally
 from massmail_plugin.accounts.pacing.ration import Ration, Used
+from massmail_plugin.accounts.pacing.windows import DAY, HOUR, MINUTE, Tally
 from massmail_plugin.mailings.models import Delivery
 
 

@@ -52,7 +52,7 @@ def test_after_a_restored_backup_nothing_leaves_until_somebody_has_decided(smtp_
     assert "gone back in time" in said
 
     status, said = run_command("massmail_confirm", "--pause")
-    assert "1 mailings wait" in said
+    assert "there wait: 1 mailing." in said
     assert "0 mails handled" in run_command("massmail_tick")[1]
     mailing.refresh_from_db()
     assert mailing.state == MailingState.PAUSED

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import inf
 
-from massmail_plugin.accounts.pacing.limits import DAY, HOUR, MINUTE
 from massmail_plugin.accounts.pacing.ration import Ration
+from massmail_plugin.accounts.pacing.windows import DAY, HOUR, MINUTE
 
 #: Nobody plans further.
 _HORIZON_DAYS = 400

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from massmail_plugin.accounts.pacing.calendar import Calendar, Closed, Span
-from massmail_plugin.accounts.pacing.limits import DAY, HOUR, MINUTE, Room, Tally, room_in
 from massmail_plugin.accounts.pacing.slowdown import Slowdown
 from massmail_plugin.accounts.pacing.spreading import Spacing, room_this_hour, room_today, step_at
 from massmail_plugin.accounts.pacing.why import Why
+from massmail_plugin.accounts.pacing.windows import DAY, HOUR, MINUTE, Room, Tally, room_in
 
 _FAR = datetime.max.replace(tzinfo=UTC)
 #: The finest step of our databases' clocks.

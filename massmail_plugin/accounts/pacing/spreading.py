@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from math import floor
 
 from massmail_plugin.accounts.pacing.calendar import Span
-from massmail_plugin.accounts.pacing.limits import HOUR, Room
+from massmail_plugin.accounts.pacing.windows import HOUR, Room
 
 STEP = timedelta(minutes=5)
 #: Workers ask once a minute; what is due until they ask again may leave now.

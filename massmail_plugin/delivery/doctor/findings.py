@@ -35,6 +35,11 @@ class Finding:
         return f"{line} -> {self.remedy}" if self.remedy else line
 
 
+def counted(number: int, noun: str) -> str:
+    """Return "1 mail", "2 mails"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def note(about: str, says: str, remedy: str = "") -> Finding:
     return Finding(about, says, Level.NOTE, remedy)
 

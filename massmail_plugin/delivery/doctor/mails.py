@@ -13,7 +13,7 @@ from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import SecretUnreadable
 from massmail_plugin.delivery import clock
 from massmail_plugin.delivery.connection_check import check_connection
-from massmail_plugin.delivery.doctor.findings import Finding, problem, warning
+from massmail_plugin.delivery.doctor.findings import Finding, counted, problem, warning
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState, MailingState
 
@@ -72,12 +72,16 @@ def late_starts() -> Iterator[Finding]:
     late = Mailing.objects.filter(state=MailingState.PENDING, start_at__lt=timezone.now() - _LATE).count()
     if late:
         yield problem(
-            "starts", f"{late} mailings should have started by now", "see the lines about ticks and epoch"
+            "starts",
+            f"{counted(late, 'mailing')} should have started by now",
+            "see the lines about ticks and epoch",
         )
     interrupted = Mailing.objects.filter(state=MailingState.INTERRUPTED).count()
     if interrupted:
         yield warning(
-            "starts", f"{interrupted} mailings are interrupted", "their pages say why; then press Resume"
+            "starts",
+            f"interrupted: {counted(interrupted, 'mailing')}",
+            "the mailing's page says why; then press Resume",
         )
     if not late and not interrupted:
         yield Finding("starts", "no mailing is late or interrupted")
@@ -89,7 +93,7 @@ def leases() -> Iterator[Finding]:
     stuck = Delivery.objects.filter(state__in=held, lease_until__lt=clock.now() - _LATE).count()
     if stuck:
         yield problem(
-            "leases", f"{stuck} mails are held by workers that have died", "see the line about ticks"
+            "leases", f"held by workers that have died: {counted(stuck, 'mail')}", "see the line about ticks"
         )
     else:
         yield Finding("leases", "no mail is stuck with a dead worker")
@@ -100,7 +104,7 @@ def doubts() -> Iterator[Finding]:
     number = in_doubt.count()
     if number:
         mailings = in_doubt.order_by().values("run__mailing").distinct().count()
-        says = f"{number} mails of {mailings} mailings may or may not have left"
+        says = f"{counted(number, 'mail')} of {counted(mailings, 'mailing')} may or may not have left"
         yield warning(
             "in doubt", says, "compare with the mail server's log; the mailing's page lists them by name"
         )

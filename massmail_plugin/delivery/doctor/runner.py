@@ -11,7 +11,7 @@ from django.utils.timesince import timesince
 
 from massmail_plugin import conf
 from massmail_plugin.cluster_checks import broker_of, chosen_cluster
-from massmail_plugin.delivery import clock, heartbeats
+from massmail_plugin.delivery import heartbeats
 from massmail_plugin.delivery.doctor.findings import Finding, note, problem, warning
 from massmail_plugin.delivery.models import Heartbeat
 from massmail_plugin.delivery.schedule import NAME
@@ -27,29 +27,35 @@ _START = {
 }
 
 
+_MORE = {
+    "django-q": 'more workers: Q_CLUSTER["workers"]',
+    "worker": "look at its log: it looks for work itself, whatever its accounts wait for",
+}
+
+
 def ticks() -> Iterator[Finding]:
     ago = heartbeats.silence(Heartbeat.Kind.TICK)
     remedy = _START[conf.get("RUNNER")]
     if ago is None:
         yield problem("ticks", "nobody has ever started to work", remedy)
-    elif ago > heartbeats.SILENT_AFTER and not heartbeats.is_silent():
-        says = f"none for {_in_words(ago)}, although workers are there: all wait for slow mail servers"
-        yield warning("ticks", says, 'more workers: Q_CLUSTER["workers"]')
+    elif heartbeats.is_silent():
+        stopped = ago <= heartbeats.SILENT_AFTER
+        last = "the last worker was stopped" if stopped else f"the last one was {_in_words(ago)} ago"
+        yield problem("ticks", f"{last}: nothing starts, nothing leaves", remedy)
     elif ago > heartbeats.SILENT_AFTER:
-        yield problem(
-            "ticks", f"the last one was {_in_words(ago)} ago: nothing starts, nothing leaves", remedy
-        )
+        says = f"none for {_in_words(ago)}, although workers are there: all wait for slow mail servers"
+        yield warning("ticks", says, _MORE[conf.get("RUNNER")])
     else:
         yield Finding("ticks", f"the last one was {ago.total_seconds():.0f} seconds ago")
 
 
 def processes() -> Iterator[Finding]:
-    recent = Heartbeat.objects.filter(last_seen__gte=clock.now() - heartbeats.SILENT_AFTER)
     for kind in Heartbeat.Kind:
-        hosts = sorted(set(recent.filter(kind=kind).values_list("host", flat=True)))
+        hosts = list(heartbeats.living(kind).values_list("host", flat=True))
         if hosts:
-            number = recent.filter(kind=kind).count()
-            yield Finding("processes", f"{kind.value}: {number} seen lately, on {', '.join(hosts)}")
+            yield Finding(
+                "processes", f"{kind.value}: {len(hosts)} alive, on {', '.join(sorted(set(hosts)))}"
+            )
 
 
 def schedule() -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from massmail_plugin.delivery import epoch
+from massmail_plugin.delivery.doctor.findings import counted
 from massmail_plugin.delivery.nudges import nudge_tick
 
 
@@ -33,4 +34,6 @@ class Command(BaseCommand):
             raise CommandError("There is nothing to confirm: the database is not in doubt.")
         held = epoch.confirm(pause=options["pause"])
         nudge_tick()
-        self.stdout.write(f"Confirmed. {held} mailings wait for somebody to press Resume or Cancel.")
+        self.stdout.write(
+            f"Confirmed. For somebody to press Resume or Cancel there wait: {counted(held, 'mailing')}."
+        )

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from massmail_plugin.delivery.doctor.findings import counted
 from massmail_plugin.delivery.foreground import DEFAULT_THREADS, Foreground
 from massmail_plugin.delivery.stopping import stop_when_told
 
@@ -33,4 +34,4 @@ class Command(BaseCommand):
         work = Foreground(threads=options["threads"])
         with stop_when_told(work.stop):
             work.run_once(options["seconds"])
-        self.stdout.write(f"{work.handled} mails handled.")
+        self.stdout.write(f"{counted(work.handled, 'mail')} handled.")

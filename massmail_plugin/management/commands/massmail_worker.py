@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from massmail_plugin import conf
+from massmail_plugin.delivery.doctor.findings import counted
 from massmail_plugin.delivery.foreground import DEFAULT_THREADS, Foreground
 from massmail_plugin.delivery.stopping import stop_when_told
 
@@ -33,4 +34,4 @@ class Command(BaseCommand):
         with stop_when_told(work.stop):
             self.stdout.write("At work. Stop it with SIGTERM or Ctrl-C.")
             work.run()
-        self.stdout.write(f"Stopped. {work.handled} mails handled.")
+        self.stdout.write(f"Stopped. {counted(work.handled, 'mail')} handled.")

@@ -237,15 +237,38 @@ def test_limits_and_working_hours_are_entered_in_the_form(editor, account):
         ({"work_from": ""}, "both times"),
         ({"working_days": []}, "at least one day"),
         ({"time_zone": "Europe/Atlantis"}, "Select a valid choice"),
-        ({"per_hour": "0"}, "greater than or equal to 1"),
-        ({"spacing_from": "40", "spacing_until": "20"}, "longest pause"),
+        ({"per_hour": "0"}, "1 or more"),
+        ({"per_day": "99999999999999999999999"}, "10000000 at most"),
+        ({"per_minute": "10", "per_hour": "5", "per_day": ""}, "More than an hour"),
+        ({"per_minute": "10", "per_hour": "", "per_day": "5"}, "More than a day"),
+        ({"per_minute": "", "per_hour": "50", "per_day": "5"}, "More than a day"),
+        ({"spacing_from": "40", "spacing_until": "20"}, "must not be longer than the longest"),
     ],
 )
 def test_limits_that_make_no_sense_are_refused_in_words(editor, account, changes, complaint):
     response = editor.post(_url("edit", account), _form(working_hours_only="on", **changes))
     assert complaint in response.content.decode()
+    # The sentence stands where the mistake is.
+    [field] = response.context["form"].errors
+    assert field in changes or field == "work_until"
     account.refresh_from_db()
     assert not account.working_hours_only
+
+
+def test_switching_an_account_off_stops_its_mailings_at_once(editor, account, monkeypatch):
+    given = []
+    monkeypatch.setattr("massmail_plugin.admin.account_page.nudge_tick", lambda: given.append(1))
+    editor.post(_url("switch_off", account))
+    assert given == [1]
+
+
+def test_a_batch_is_offered_to_mailings_only_where_an_account_can_send_one(editor, account):
+    def offers():
+        return "in_batches" in editor.get(reverse("massmail_mailings:add")).context["form"].fields
+
+    assert not offers()
+    SenderAccount.objects.update(kind="backend", batch_size=20)
+    assert offers()
 
 
 def test_a_new_account_sends_at_any_time_and_spreads_what_is_limited(editor):

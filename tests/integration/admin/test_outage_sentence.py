@@ -61,7 +61,13 @@ def test_an_old_fault_is_not_told_any_more(editor, mailing):
 
 def test_a_fault_of_somebody_elses_account_is_not_told(editor, mailing):
     SenderAccount.objects.update(owner=a_user())
+    an_account()
     assert _shown(editor, mailing) == "Mails are leaving."
+
+
+def test_a_mailing_whose_account_was_switched_off_does_not_say_that_mails_leave(editor, mailing):
+    SenderAccount.objects.update(state=SenderAccount.State.OFF)
+    assert _shown(editor, mailing).startswith("No sender account is ready")
 
 
 def test_more_accounts_need_no_more_queries(editor, mailing):

@@ -114,6 +114,22 @@ def test_a_press_after_the_end_starts_nothing(editor):
     assert _state(mailing) == "active"
 
 
+def test_the_page_does_not_promise_what_working_hours_forbid(editor, nudges):
+    account = an_account(working_hours_only=True, working_days=[0], work_from=None, work_until=None)
+    mailing = a_mailing(to=[a_contact()])
+    # Neither today nor tomorrow, whatever day it is.
+    SenderAccount.objects.update(working_days=[(timezone.localtime().weekday() + 3) % 7])
+    page = editor.get(_send_url(mailing))
+    text = page.content.decode()
+    assert "Nothing leaves before" in text
+    assert "Send to 1 person" in text
+    assert "person now" not in text
+    assert "at once" not in text
+    assert "the first mails leave on" in text
+    assert "at the earliest" in messages_of(editor.post(_send_url(mailing), follow=True))
+    assert account.is_ready
+
+
 def test_a_later_start_is_a_schedule_in_the_users_zone(editor):
     an_account()
     profile = UserProfile.get_for_user(editor.user)

@@ -6,10 +6,11 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from massmail_plugin.delivery import clock
+from massmail_plugin.delivery import clock, heartbeats
 from massmail_plugin.delivery.models import Epoch, Heartbeat
 from massmail_plugin.delivery.ticker import run_tick
-from massmail_plugin.mailings.models import Mailing
+from massmail_plugin.mailings.models import Delivery, Mailing
+from massmail_plugin.mailings.usage import sent_through
 from massmail_plugin.models import SenderAccount
 from tests.builders import a_mailing, a_user, an_account, contacts, start_now
 from tests.integration.admin.conftest import Counting, a_reader, a_stranger, allow, refused
@@ -161,6 +162,64 @@ def test_the_screen_shows_workers_accounts_and_queues(administrator, mailing):
     assert "1 Active" in text
     assert Heartbeat.objects.get().host in text
     assert "<td>1</td>" in text
+
+
+def test_what_is_wrong_stands_there_with_the_reason(administrator, mailing):
+    Mailing.objects.update(state="interrupted", notice="No sender account is ready any more.")
+    text = text_of(administrator, SENDING)
+    assert "mails leave when they are due" not in text
+    assert "No sender account is ready any more." in text
+    assert reverse("massmail_mailings:inspect", args=[mailing.pk]) in text
+    # Its mails still wait.
+    assert "2 waiting" in text
+
+
+def test_the_living_are_told_from_the_dead(administrator, mailing):
+    now = clock.now()
+    Heartbeat.objects.all().delete()
+    for number, ago, stopped in ((1, 0, None), (2, 1, now), (3, 30, None)):
+        at = now - timedelta(minutes=ago)
+        for kind in ("tick", "worker"):
+            Heartbeat.objects.create(
+                kind=kind, host="h", process=number, started_at=at, last_seen=at, stopped_at=stopped
+            )
+    processes = administrator.get(SENDING).context["processes"]
+    # One line for each, whatever it does.
+    assert [(one.number, one.status, one.what) for one in processes] == [
+        (1, "alive", "massmail_worker"),
+        (2, "stopped", "massmail_worker"),
+        (3, "ended, or does not answer", "massmail_worker"),
+    ]
+    assert "within a minute" in text_of(administrator, SENDING)
+
+
+def test_a_worker_that_was_just_stopped_is_missed_at_once(administrator, mailing):
+    heartbeats.stopped()
+    assert "The last worker has just been stopped. Mails wait." in text_of(
+        administrator, reverse("wagtailadmin_home")
+    )
+    assert "nobody is there to look" in text_of(administrator, SENDING)
+
+
+def test_what_was_sent_in_the_last_hour_is_the_same_number_everywhere(administrator, mailing):
+    account = SenderAccount.objects.get()
+    Delivery.objects.update(account=account, paced_at=clock.now(), state="failed")
+    [row] = administrator.get(SENDING).context["accounts"]
+    assert row.sent_last_hour == sent_through([account.pk], clock.now())[account.pk].hour == 2
+
+
+def test_a_fault_fades(administrator, mailing):
+    SenderAccount.objects.update(last_fault="Connection refused", last_fault_at=clock.now())
+    pages_with_it = [SENDING, reverse("massmail_accounts:index")]
+    pages_with_it.append(reverse("massmail_accounts:inspect", args=[SenderAccount.objects.get().pk]))
+    for url in pages_with_it:
+        assert "Connection refused" in text_of(administrator, url)
+    SenderAccount.objects.update(last_fault_at=clock.now() - timedelta(hours=25))
+    for url in pages_with_it:
+        assert "Connection refused" not in text_of(administrator, url)
+    SenderAccount.objects.update(state="faulty")
+    for url in pages_with_it:
+        assert "Connection refused" in text_of(administrator, url)
 
 
 def test_many_rows_need_no_more_queries(administrator, mailing):

@@ -96,6 +96,30 @@ def test_a_cluster_whose_workers_all_wait_for_a_slow_server_is_not_called_frozen
     assert (level, "workers" in remedy) == (Level.WARNING, True)
 
 
+def test_a_worker_that_was_stopped_is_a_problem_at_once(healthy, settings):
+    settings.MASSMAIL = {**settings.MASSMAIL, "RUNNER": "worker"}
+    heartbeats.stopped()
+    assert "massmail_worker" in one_problem("ticks")
+
+
+def test_a_worker_without_a_cluster_is_not_told_to_change_the_cluster(healthy, settings):
+    settings.MASSMAIL = {**settings.MASSMAIL, "RUNNER": "worker"}
+    Heartbeat.objects.update(last_seen=clock.now() - timedelta(minutes=5))
+    heartbeats.beat(Heartbeat.Kind.WORKER)
+    [(level, remedy)] = troubles("ticks")
+    assert (level, "Q_CLUSTER" in remedy) == (Level.WARNING, False)
+
+
+def test_one_is_not_many(healthy, capsys):
+    run = start_now(a_mailing(to=contacts(1)))
+    run.deliveries.update(state="in_doubt")
+    Mailing.objects.update(state="interrupted")
+    call_command("massmail_doctor")
+    said = capsys.readouterr().out
+    assert "1 mail of 1 mailing may or may not have left" in said
+    assert "interrupted: 1 mailing " in said
+
+
 def test_without_a_cluster_the_remedy_is_another_one(healthy, settings):
     settings.MASSMAIL = {**settings.MASSMAIL, "RUNNER": "worker"}
     Heartbeat.objects.all().delete()

@@ -243,6 +243,6 @@ def test_the_command_confirms_once(mailing, capsys):
         call_command("massmail_confirm", "--pause")
     Epoch.objects.update(doubt="moved")
     call_command("massmail_confirm", "--pause")
-    assert "1 mailings wait" in capsys.readouterr().out
+    assert "there wait: 1 mailing." in capsys.readouterr().out
     mailing.refresh_from_db()
     assert mailing.state == MailingState.PAUSED

@@ -158,10 +158,25 @@ def test_an_outage_of_the_database_is_waited_for_with_growing_pauses(monkeypatch
 
 
 def test_a_worker_shows_that_it_is_there(monkeypatch):
+    work, silent = Foreground(threads=1), []
+
+    def wait(seconds):
+        silent.append(heartbeats.is_silent())
+        work.stop()
+
+    monkeypatch.setattr(work, "_wait", wait)
+    work.run()
+    assert set(Heartbeat.objects.values_list("kind", flat=True)) == {"worker", "tick"}
+    assert silent == [False]
+
+
+def test_a_worker_that_was_stopped_is_gone_at_once(monkeypatch):
+    """Nobody has to wait for two minutes of silence to hear it."""
     work = Foreground(threads=1)
     monkeypatch.setattr(work, "_wait", lambda seconds: work.stop())
     work.run()
-    assert set(Heartbeat.objects.values_list("kind", flat=True)) == {"worker", "tick"}
+    assert heartbeats.is_silent()
+    heartbeats.beat(Heartbeat.Kind.WORKER)
     assert not heartbeats.is_silent()
 
 

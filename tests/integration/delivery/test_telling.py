@@ -134,7 +134,7 @@ def test_a_notice_that_hangs_is_not_waited_for(owner, monkeypatch, caplog):
 
 
 def test_whatever_breaks_the_work_goes_on(owner, monkeypatch, caplog):
-    monkeypatch.setattr(telling, "stopped_accounts", lambda: 1 / 0)
+    monkeypatch.setattr(telling, "faulty_accounts", lambda: 1 / 0)
     assert run_tick() == []
     assert "could not be told" in caplog.text
 

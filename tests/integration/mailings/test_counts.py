@@ -56,3 +56,12 @@ def test_the_counts_add_up_when_mails_stand_anywhere(seed):
     figures = figures_for_campaign(run.mailing.campaign)
     assert figures.mails + figures.left_out == size
     assert progress_of([run.mailing_id])[run.mailing_id].percent <= 100
+
+
+def test_a_cancelled_mailing_has_not_come_all_the_way():
+    run, _size = _everybody()
+    mails = run.deliveries.exclude(state=DeliveryState.SKIPPED)
+    mails.update(state=DeliveryState.CANCELLED)
+    assert progress_of([run.mailing_id])[run.mailing_id].percent == 0
+    mails.filter(pk__in=list(mails.values_list("pk", flat=True))[:10]).update(state=DeliveryState.ACCEPTED)
+    assert progress_of([run.mailing_id])[run.mailing_id].percent == 25

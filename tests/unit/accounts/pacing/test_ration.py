@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from massmail_plugin.accounts.pacing.calendar import Calendar
-from massmail_plugin.accounts.pacing.limits import DAY, HOUR, MINUTE, Tally
 from massmail_plugin.accounts.pacing.ration import Ration, Used, decide
 from massmail_plugin.accounts.pacing.slowdown import Slowdown
 from massmail_plugin.accounts.pacing.spreading import Spacing
 from massmail_plugin.accounts.pacing.why import Why
+from massmail_plugin.accounts.pacing.windows import DAY, HOUR, MINUTE, Tally
 from tests.unit.accounts.pacing.test_calendar import calendars, instants
 from tests.unit.accounts.pacing.workers import Book, most_in_a_window
 

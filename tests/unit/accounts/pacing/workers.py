@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from massmail_plugin.accounts.pacing.limits import Tally
 from massmail_plugin.accounts.pacing.ration import Ration, Share, Used, decide
+from massmail_plugin.accounts.pacing.windows import Tally
 
 LEASE = timedelta(minutes=15)
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massmail_plugin.accounts.pacing.limits import DAY, HOUR, MINUTE, Tally, room_by_domain, room_in
 from massmail_plugin.accounts.pacing.ration import Ration, Used, decide
 from massmail_plugin.accounts.pacing.why import Why
+from massmail_plugin.accounts.pacing.windows import DAY, HOUR, MINUTE, Tally, room_by_domain, room_in
 from tests.unit.accounts.pacing.workers import Book, every, most_in_a_window, work_at_once
 
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
