@@ -47,6 +47,8 @@ DEFAULTS: dict[str, Any] = {
     "RUNNER": "django-q",
     # Seconds between two looks of "massmail_worker" whether somebody has pressed a button.
     "POLL_SECONDS": 2,
+    # Megabytes that a file may have which is imported into a target list.
+    "IMPORT_MAX_MEGABYTES": 100,
     # The django-q2 cluster (ALT_CLUSTERS name) that gets our tasks. Empty: the default cluster.
     "CLUSTER": "",
 }

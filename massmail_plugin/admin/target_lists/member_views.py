@@ -18,6 +18,7 @@ from wagtail.log_actions import log
 from massmail_plugin import recipients
 from massmail_plugin.admin.target_lists.columns import PersonColumn, RemoveColumn, SelectColumn, StatusColumn
 from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmView
+from massmail_plugin.admin.target_lists.exporting import ExportedMembers
 from massmail_plugin.admin.target_lists.live import live_segments
 from massmail_plugin.admin.target_lists.permissions import may_change
 from massmail_plugin.admin.target_lists.rows import STATUSES, MemberRow, member_rows
@@ -62,7 +63,7 @@ class MemberFilterSet(WagtailFilterSet):
         return members.filter(pk__in=[pk for pk, *record in rows if standing.reason(*record) == reason])
 
 
-class MembersView(SelectableListing):
+class MembersView(ExportedMembers, SelectableListing):
     """The list's members with name, address, type and status; above, the segments whose people are in it as well."""
 
     model = TargetListMember
@@ -123,10 +124,17 @@ class MembersView(SelectableListing):
 
     @cached_property
     def header_more_buttons(self) -> list[Any]:
+        exports = self.export_buttons() if self.number else []
         if not self.may_change:
-            return []
+            return exports
         edit = reverse("wagtailadmin_pages:edit", args=[self.target_list.pk])
-        return [Button(_("Edit title and description"), url=edit, icon_name="edit")]
+        return [
+            Button(
+                _("Import a file"), url=url_to("import", self.target_list.pk), icon_name="upload", priority=10
+            ),
+            Button(_("Edit title and description"), url=edit, icon_name="edit", priority=20),
+            *exports,
+        ]
 
     @cached_property
     def number(self) -> int:
@@ -162,6 +170,8 @@ class MembersView(SelectableListing):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
+        if self.export_format:
+            return context
         live = [] if self.results_only else live_segments(self.target_list, self.request.user)
         return {
             **context,

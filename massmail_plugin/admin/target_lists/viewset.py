@@ -22,6 +22,13 @@ from wagtail.admin.widgets.button import HeaderButton
 
 from massmail_plugin.admin.target_lists.chooser_views import AddPeople, ChoosePeople, ConfirmAdd
 from massmail_plugin.admin.target_lists.columns import ListTitleColumn
+from massmail_plugin.admin.target_lists.import_page import (
+    FailedRows,
+    ImportPage,
+    ImportProgress,
+    StopImport,
+)
+from massmail_plugin.admin.target_lists.import_views import ChooseColumns, UploadFile
 from massmail_plugin.admin.target_lists.member_views import MembersView, RemoveMembers
 from massmail_plugin.admin.target_lists.page_views import CreateTargetList, EditTargetList, WithoutPrivacy
 from massmail_plugin.admin.target_lists.permissions import may_add_lists, may_open_lists, works_with_lists
@@ -143,6 +150,19 @@ class TargetListViewSet(PageListingViewSet):
             path(chosen, choose[0], name="choose"),
             path(f"{chosen}results/", choose[1], name="choose_results"),
             path(f"{chosen}confirm/", ConfirmAdd.as_view(), name="confirm_add"),
+            *self._import_urls(f"{one}import/"),
+        ]
+
+    @staticmethod
+    def _import_urls(prefix: str) -> list[URLPattern]:
+        one = f"{prefix}<int:pk>/"
+        return [
+            path(prefix, UploadFile.as_view(), name="import"),
+            path(one, ImportPage.as_view(), name="import_page"),
+            path(f"{one}columns/", ChooseColumns.as_view(), name="import_columns"),
+            path(f"{one}progress/", ImportProgress.as_view(), name="import_progress"),
+            path(f"{one}stop/", StopImport.as_view(), name="import_stop"),
+            path(f"{one}failed/<str:format>/", FailedRows.as_view(), name="import_failed"),
         ]
 
     @staticmethod

@@ -1,5 +1,5 @@
 /*
- * Keeps the parts of a mailing's page up to date without reloading it.
+ * Keeps the parts of a page up to date without reloading it.
  *
  * The server says in the part "massmail-clock" after how many seconds to ask again; 0 ends it. Nothing is
  * asked while the tab is hidden. A part is replaced only if it differs, so that focus and selection stay.

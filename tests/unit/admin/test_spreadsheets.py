@@ -4,8 +4,10 @@ import csv
 import io
 
 import pytest
+from openpyxl import load_workbook
 
-from massmail_plugin.admin.spreadsheets import safe_cell, stream_csv
+from massmail_plugin.admin import spreadsheets
+from massmail_plugin.admin.spreadsheets import safe_cell, send_xlsx, stream_csv
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,29 @@ def test_rows_are_read_while_they_are_written():
     next(lines)
     next(lines)
     assert taken == [0]
+
+
+def test_a_workbook_holds_text_and_no_formula():
+    rows = [["=2+2", "@SUM(A1)", -3, None, "bell \x07 and \x00"], ["x" * 40_000, "ä", "", "-1"]]
+    file = io.BytesIO(b"".join(send_xlsx("log", ["=Name", "B"], rows).streaming_content))
+    sheet = load_workbook(file).worksheets[0]
+
+    assert [[cell.value for cell in row] for row in sheet.iter_rows(max_row=2)] == [
+        ["=Name", "B", None, None, None],
+        ["=2+2", "@SUM(A1)", -3, None, "bell  and "],
+    ]
+    assert {cell.data_type for row in sheet for cell in row} <= {"s", "n", "inlineStr"}
+    assert len(sheet.cell(3, 1).value) == 32_767
+
+
+def test_a_workbook_goes_on_in_another_sheet(monkeypatch):
+    monkeypatch.setattr(spreadsheets, "_SHEET_ROWS", 3)
+    file = io.BytesIO(b"".join(send_xlsx("log", ["N"], [[n] for n in range(5)]).streaming_content))
+    book = load_workbook(file)
+
+    assert [[row[0].value for row in sheet] for sheet in book] == [["N", 0, 1], ["N", 2, 3], ["N", 4]]
+
+
+def test_a_workbook_of_nothing_has_its_headings():
+    book = load_workbook(io.BytesIO(b"".join(send_xlsx("log", ["N"], []).streaming_content)))
+    assert [row[0].value for row in book.worksheets[0]] == ["N"]
