@@ -1,6 +1,7 @@
 """Table of contents: the models of every room, so that Django finds them."""
 
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.audience.audiences import Audience, Candidate
 from massmail_plugin.audience.importing.models import ImportBatch, ImportFailure, ImportPiece, ListImport
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
 from massmail_plugin.audience.segments.models import Segment
@@ -19,7 +20,9 @@ from massmail_plugin.recipients.models import (
 )
 
 __all__ = [
+    "Audience",
     "Campaign",
+    "Candidate",
     "ConsentEvent",
     "Delivery",
     "DeliveryEvent",

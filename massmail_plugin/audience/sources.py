@@ -100,6 +100,13 @@ def first_record(sources: Iterable[Source]) -> tuple[RecipientType, Model] | Non
     return None
 
 
+def load_source(key: str) -> Source | None:
+    """Return the source of that name ("list:7"); None if it is gone."""
+    kind, _colon, pk = key.partition(":")
+    source: Source | None = (TargetListPage if kind == "list" else Segment).objects.filter(pk=pk).first()
+    return source
+
+
 def scopes_of(sources: Iterable[Source]) -> list[Scope]:
     """Return what somebody can leave who gets a mailing to ``sources``."""
     return [source.consent_scope for source in sources]

@@ -1,42 +1,100 @@
-"""Freezing a mailing into a run: content compiled, audience written to the ledger. All of it or nothing."""
+"""Freezing a mailing into a run: content compiled, audience worked out and copied to the ledger.
+
+Done in steps that are committed one by one: a kill costs one step, and whoever comes next goes on. Nothing is sent
+before the last one, which starts the mailing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable
 
 from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
 
 from massmail_plugin.accounts.models import has_own_accounts
-from massmail_plugin.audience.resolve import Candidate, resolve
+from massmail_plugin.audience.audiences import Audience
+from massmail_plugin.audience.sources import scopes_of
+from massmail_plugin.audience.working_out import forget, open_audience, work_out
 from massmail_plugin.content.compiled import CompiledContent
 from massmail_plugin.content.compiler import CompileOptions, compile_template
+from massmail_plugin.mailings.copying import copy_slice
 from massmail_plugin.mailings.models import Delivery, Mailing, Run, TrackedLink
-from massmail_plugin.mailings.preferred import PreferredAccounts
 from massmail_plugin.mailings.states import DeliveryState
-from massmail_plugin.recipients.models import EmailAddress
 
-_CHUNK = 500
+#: Candidates that one step copies.
+SLICE = 100_000
 
 
-def freeze(mailing: Mailing) -> Run:
-    """Write a run of ``mailing`` with its ledger. Raises ``ContentError`` if the template does not compile."""
+def begin(mailing: Mailing) -> Run:
+    """Write a run of ``mailing`` with an audience to be worked out. Raises ``ContentError``."""
     if mailing.template is None:
         raise ValueError("A mailing without a template cannot be frozen; preflight says so to people.")
     content = compile_template(mailing.template, CompileOptions.of_this_site())
-    lists = list(mailing.campaign.target_lists.all())
-    scopes = [target_list.consent_scope for target_list in lists]
+    sources = mailing.campaign.sources()
     with transaction.atomic():
         run = Run.objects.create(
             mailing=mailing,
             content=content.to_json(),
-            list_scopes={scope.key: scope.label for scope in scopes},
+            list_scopes={scope.key: scope.label for scope in scopes_of(sources)},
             opt_out_entirely=mailing.opt_out_entirely,
             own_accounts=has_own_accounts(mailing.owner_id),
         )
         _write_links(run, content)
-        _write_ledger(run, resolve(lists, list(mailing.campaign.excluded_lists.all())))
+        open_audience(_subject(run), sources, mailing.campaign.excluded_sources())
     return run
+
+
+def audience_of(run: Run) -> Audience:
+    """Return the audience of a run that is not frozen yet. Raises ``Audience.DoesNotExist`` if it was discarded."""
+    return Audience.objects.get(subject=_subject(run))
+
+
+def choose(run: Run, stop: Callable[[], bool] = lambda: False) -> Audience | None:
+    """Work out who is in the run. Returns the audience; None if ``stop()`` has said so before the end."""
+    audience = audience_of(run)
+    return audience if work_out(audience, stop=stop) else None
+
+
+def copy(run: Run, audience: Audience, stop: Callable[[], bool] = lambda: False) -> bool:
+    """Write the ledger. Returns whether it is whole; False if ``stop()`` has said so before."""
+    last = audience.candidates.aggregate(last=Max("pk"))["last"] or 0
+    while run.copied_to < last:
+        if stop():
+            return False
+        with transaction.atomic():
+            # Whoever else copies waits here and goes on behind; whoever discards the run, too.
+            locked = Run.objects.select_for_update().only("copied_to", "mailing", "own_accounts").get(pk=run.pk)
+            if locked.copied_to < last:
+                locked.copied_to = copy_slice(locked, audience, size=SLICE) or last
+                locked.save(update_fields=["copied_to"])
+        run.copied_to = locked.copied_to
+    return True
+
+
+def finish(run: Run) -> None:
+    """Note what the ledger holds, and that it is whole."""
+    queued = Delivery.objects.filter(run=run, state=DeliveryState.QUEUED)
+    preferred = queued.exclude(preferred_account=None).order_by().values_list("preferred_account", flat=True)
+    run.has_vips = queued.filter(vip=True).exists()
+    run.preferred_accounts = sorted(preferred.distinct())
+    run.frozen_at = timezone.now()
+    run.save(update_fields=["has_vips", "preferred_accounts", "frozen_at"])
+    forget(_subject(run))
+
+
+def discard(mailing: Mailing) -> None:
+    """Forget the run of a mailing that does not start after all."""
+    with transaction.atomic():
+        for run in Run.objects.select_for_update().filter(mailing=mailing, frozen_at=None):
+            forget(_subject(run))
+            deliveries = Delivery.objects.filter(run=run)
+            deliveries._raw_delete(deliveries.db)
+            run.delete()
+
+
+def _subject(run: Run) -> str:
+    return f"run:{run.pk}"
 
 
 def _write_links(run: Run, content: CompiledContent) -> None:
@@ -47,52 +105,3 @@ def _write_links(run: Run, content: CompiledContent) -> None:
         TrackedLink(run=run, number=number, slug=slug, url=url)
         for number, (slug, url) in enumerate(destinations)
     )
-
-
-def _write_ledger(run: Run, candidates: Iterable[Candidate]) -> None:
-    preferred = PreferredAccounts(run.mailing.owner_id if run.own_accounts else None)
-    candidates = iter(candidates)
-    while chunk := list(islice(candidates, _CHUNK)):
-        ids = _address_ids(candidate.address.key for candidate in chunk if candidate.address)
-        rows = [_row(run, candidate, ids) for candidate in chunk]
-        queued = (row for row in rows if row.state == DeliveryState.QUEUED)
-        mails = {row.address_id: row.vip for row in queued if row.address_id is not None}
-        accounts = preferred.among(mails)
-        for row in rows:
-            row.preferred_account_id = accounts.get(row.address_id or 0)
-        run.has_vips |= any(mails.values())
-        Delivery.objects.bulk_create(rows)
-    run.preferred_accounts = sorted(preferred.found)
-    run.save(update_fields=["has_vips", "preferred_accounts"])
-
-
-def _row(run: Run, candidate: Candidate, ids: dict[str, int]) -> Delivery:
-    # The second record with an address must not take the address's one place in the ledger, though it be left out.
-    has_place = candidate.address is not None and candidate.is_first
-    return Delivery(
-        run=run,
-        address_id=ids[candidate.address.key] if candidate.address and has_place else None,
-        recipient_type=candidate.recipient_type,
-        object_id=candidate.object_id,
-        name=candidate.name[:255],
-        email=candidate.email[:320],
-        envelope=candidate.address.envelope if candidate.address else "",
-        target_list_id=candidate.target_list_id,
-        state=DeliveryState.SKIPPED if candidate.reason else DeliveryState.QUEUED,
-        reason=candidate.reason,
-        detail=candidate.detail[:1000],
-        vip=candidate.vip,
-    )
-
-
-def _address_ids(keys: Iterator[str] | Iterable[str]) -> dict[str, int]:
-    """Return the row numbers of these addresses, making rows for those not seen before."""
-    wanted = set(keys)
-    found = dict(EmailAddress.objects.filter(key__in=wanted).values_list("key", "pk"))
-    missing = wanted - found.keys()
-    if missing:
-        EmailAddress.objects.bulk_create(
-            (EmailAddress(key=key) for key in sorted(missing)), ignore_conflicts=True
-        )
-        found |= dict(EmailAddress.objects.filter(key__in=missing).values_list("key", "pk"))
-    return found

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from email_validator import EmailNotValidError, validate_email
 
-# What nearly every record holds; needs no library and takes a microsecond.
-_PLAIN = re.compile(
-    r"[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
+#: What nearly every record holds: needs no library, takes a microsecond, and databases understand it too. Domains in
+#: A-labels ("xn--") are none of it, and long ones: to count in a pattern costs PostgreSQL ten times as much.
+PLAIN = (
+    r"^[A-Za-z0-9_%+'-]+(?:\.[A-Za-z0-9_%+'-]+)*"
+    r"@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z][A-Za-z]+$"
 )
-_MAX_LOCAL, _MAX_ADDRESS = 64, 254
+#: Longest local part, in octets (RFC 5321 4.5.3.1.1), and longest domain that is plain: no label of it is too long.
+MAX_LOCAL, MAX_PLAIN_DOMAIN = 64, 63
+_MAX_ADDRESS = 254
+_PLAIN = re.compile(PLAIN)
 
 
 class MalformedAddress(ValueError):
@@ -37,9 +42,9 @@ def parse_address(text: str) -> ParsedAddress:
     text = text.strip()
     if not text:
         raise MalformedAddress(_("There is no address."))
-    if len(text) <= _MAX_ADDRESS and _PLAIN.fullmatch(text) and "xn--" not in text.lower():
+    if _PLAIN.fullmatch(text):
         local, _at, domain = text.rpartition("@")
-        if len(local) <= _MAX_LOCAL:
+        if len(local) <= MAX_LOCAL and len(domain) <= MAX_PLAIN_DOMAIN:
             return ParsedAddress(key=text.lower(), envelope=f"{local}@{domain.lower()}")
     return _parse_unusual(text)
 
@@ -51,6 +56,6 @@ def _parse_unusual(text: str) -> ParsedAddress:
         raise MalformedAddress(str(error)) from error
     local, domain = parsed.local_part, parsed.ascii_domain.lower()
     # The library accepts 65 octets; RFC 5321 4.5.3.1.1 allows 64.
-    if len(local.encode()) > _MAX_LOCAL or len(local) + 1 + len(domain) > _MAX_ADDRESS:
+    if len(local.encode()) > MAX_LOCAL or len(local) + 1 + len(domain) > _MAX_ADDRESS:
         raise MalformedAddress(_("The address is too long."))
     return ParsedAddress(key=f"{local.lower()}@{domain}", envelope=f"{local}@{domain}")

@@ -39,6 +39,11 @@ def erased_keys(keys: Iterable[str]) -> set[str]:
     return found
 
 
+def has_erased() -> bool:
+    """Return whether anybody was ever erased."""
+    return _known_pepper() is not None
+
+
 def erase_address(key: str, how: How) -> EmailAddress:
     """Erase what the consent ledger knows of an address and its person, whether or not it was known before.
 

@@ -6,9 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+<<<<<<< HEAD
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, Q, QuerySet
+=======
+from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
+from django.db.models import F, Model, Q, QuerySet, Value
+>>>>>>> 538be30 (Work an audience out inside the database, in steps that survive a kill)
 from django.db.models.constants import LOOKUP_SEP
+from django.db.models.expressions import Combinable
 from django.utils.text import capfirst
 
 from massmail_plugin.recipients.paths import follow
@@ -41,6 +47,9 @@ class RecipientType:
     email: str = "email"
     #: Path, property or method that gives the name for display. Empty: ``str(record)``.
     name: str = ""
+    #: The same as ``name`` as a database expression, where ``name`` is no field. Optional: without it each name of a
+    #: long list is worked out in Python.
+    name_expression: Combinable | None = None
     #: Path, property or method that is true for those to whom a main account may write. Empty: for nobody.
     vip: str = ""
     #: Optional paths to a user and to a group (or to several of them): whose record it is. With the preference
@@ -96,6 +105,18 @@ class RecipientType:
             found = [Q(**{f"{field}__icontains": word}) for field in fields]
             queryset = queryset.filter(Q(*found, _connector=Q.OR))
         return queryset
+
+    def sql_name(self) -> Combinable | None:
+        """Return the name as an expression over the model; None if only Python knows it."""
+        if self.name_expression is not None:
+            return self.name_expression
+        return F(self.name) if self.is_field(self.name) else None
+
+    def sql_vip(self) -> Combinable | None:
+        """Return whether a record is a VIP as an expression over the model; None if only Python knows it."""
+        if not self.vip:
+            return Value(False)
+        return F(self.vip) if self.is_field(self.vip) else None
 
     def is_field(self, path: str) -> bool:
         """Return whether ``path`` is a path of database fields, and not a property or method."""

@@ -1,16 +1,22 @@
 """Makes the CRM mailable: everything that massmail_plugin has to know about it."""
 
 from django.contrib.auth import get_user_model
+from django.db.models import Value
+from django.db.models.functions import Concat, Trim
 
 from massmail_plugin import recipients
 from sandbox.crm import filters
 from sandbox.crm.models import Account, Contact, Lead, Ticket
+
+#: What ``Person.full_name`` says, for the database: a list of a million people needs no Python for each.
+FULL_NAME = Trim(Concat("first_name", Value(" "), "last_name"))
 
 
 @recipients.register(Contact)
 class ContactRecipients(recipients.RecipientType):
     email = "email"
     name = "full_name"
+    name_expression = FULL_NAME
     owner = "assigned_to"
     department = "department"
     vip = "is_vip"
@@ -25,6 +31,7 @@ class ContactRecipients(recipients.RecipientType):
 class LeadRecipients(recipients.RecipientType):
     email = "email"
     name = "full_name"
+    name_expression = FULL_NAME
     owner = "assigned_to"
     department = "department"
     vip = "is_vip"

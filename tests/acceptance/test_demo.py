@@ -125,10 +125,10 @@ def test_it_stops_altogether_when_one_of_its_processes_does(start: Callable[[], 
     pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
     children = [pid for pid, parent in pairs if parent == demo.process.pid]
 
+    assert len(children) == 3, demo.output
     os.kill(children[0], signal.SIGTERM)
     rest = demo.process.communicate(timeout=180)[0]
 
-    assert len(children) == 3
     assert demo.process.returncode == 1
     assert "has stopped. Its log says why" in rest.replace("\n", " ")
     assert not demo.answers()

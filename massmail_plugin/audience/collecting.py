@@ -1,0 +1,221 @@
+"""The first half of working out an audience: everybody in the sources, copied in slices inside the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+from django.db import connections
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    F,
+    Model,
+    Q,
+    QuerySet,
+    UUIDField,
+    Value,
+    When,
+    Window,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import (
+    Cast,
+    Coalesce,
+    Concat,
+    Left,
+    Length,
+    Lower,
+    Mod,
+    RowNumber,
+    StrIndex,
+    Substr,
+    Trim,
+)
+from django.db.models.lookups import Exact, LessThanOrEqual
+
+from massmail_plugin.audience.audiences import Audience, Candidate
+from massmail_plugin.audience.inserting import insert_select
+from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.audience.sources import Source, parts_of
+from massmail_plugin.recipients import RecipientType
+from massmail_plugin.recipients.addresses import (
+    MAX_LOCAL,
+    MAX_PLAIN_DOMAIN,
+    PLAIN,
+    MalformedAddress,
+    parse_address,
+)
+from massmail_plugin.recipients.types import RecipientRow
+
+#: Says which records of a type may be mailed: those that match it; all, if it is empty.
+Mailable = Callable[[RecipientType], Q]
+
+#: Records of one statement: seconds of work, after which others get at the database (SQLite) and a kill costs no more.
+SLICE = 200_000
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Some records of one type in one source: those after one primary key, up to another. None: no end."""
+
+    source: str
+    excluded: bool
+    recipient_type: str
+    after: Any = None
+    until: Any = None
+
+    def of(self, records: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the records of ``records`` that are in the slice."""
+        if self.after is not None:
+            records = records.filter(pk__gt=self.after)
+        return records if self.until is None else records.filter(pk__lte=self.until)
+
+
+def slices(source: Source, *, excluded: bool) -> Iterator[dict[str, Any]]:
+    """Yield the slices of ``source`` in order, as JSON."""
+    for part in parts_of(source):
+        after = None
+        for until in [*_bounds(part.records), None]:
+            key = source.consent_scope.key
+            yield asdict(Slice(key, excluded, part.recipient_type.key, after, until))
+            after = until
+
+
+def _bounds(records: QuerySet[Any]) -> list[Any]:
+    """Return the primary key of each record with which a slice ends, but for the last one."""
+    numbered = records.order_by().annotate(massmail_number=Window(RowNumber(), order_by=F("pk").asc()))
+    last = numbered.annotate(massmail_rest=Mod("massmail_number", SLICE)).filter(massmail_rest=0)
+    keys = last.order_by("massmail_number").values_list("pk", flat=True)
+    return [pk if isinstance(pk, int) else str(pk) for pk in keys]
+
+
+def everybody(recipient_type: RecipientType) -> Q:
+    """The rule of those who may mail every record."""
+    return Q()
+
+
+def collect(audience: Audience, one: Slice, source: Source, mailable: Mailable = everybody) -> None:
+    """Copy the records of a slice; who is there already, from a source before this one, stays as it is."""
+    for part in parts_of(source):
+        if part.recipient_type.key == one.recipient_type:
+            records = one.of(part.records).order_by("pk")
+            theirs = Q() if one.excluded else mailable(part.recipient_type)
+            name, vip = part.recipient_type.sql_name(), part.recipient_type.sql_vip()
+            if name is None or vip is None:
+                _collect_in_python(audience, one, part.recipient_type, records, theirs)
+            else:
+                columns = _columns(audience, one, part.recipient_type, theirs)
+                columns["name"] = _text(name, 255)
+                columns["vip"] = Coalesce(vip, Value(False), output_field=BooleanField())
+                insert_select(Candidate, records, columns, ignore_conflicts=True)
+
+
+def _columns(audience: Audience, one: Slice, recipient_type: RecipientType, theirs: Q) -> dict[str, Any]:
+    path = recipient_type.email
+    email = Coalesce(F(path), Value(""), output_field=CharField())
+    at = StrIndex(path, Value("@"))
+    plain = Q(
+        # MariaDB and SQLite care for no line break before the end of a pattern.
+        ~Q(**{f"{path}__endswith": "\n"}),
+        Q(**{f"{path}__regex": PLAIN}),
+        LessThanOrEqual(at, MAX_LOCAL + 1),
+        LessThanOrEqual(Length(path) - at, MAX_PLAIN_DOMAIN),
+    )
+    return {
+        "audience": Value(audience.pk),
+        "excluded": Value(one.excluded, output_field=BooleanField()),
+        "recipient_type": Value(one.recipient_type),
+        "object_id": _key_as_text(recipient_type.model),
+        "source": Value(one.source),
+        "email": Left(email, 320),
+        "envelope": Value(""),
+        # Empty: read in the next stage.
+        "key": Case(When(plain, then=Lower(email)), default=Value("")),
+        "is_repeated": Value(False, output_field=BooleanField()),
+        "reason": Case(
+            *_not_theirs(theirs),
+            When(Exact(Trim(email), Value("")), then=Value(Reason.NO_ADDRESS.value)),
+            default=Value(""),
+        ),
+        "detail": Value(""),
+    }
+
+
+def _text(expression: Combinable, length: int) -> Combinable:
+    return Left(Trim(Coalesce(expression, Value(""), output_field=CharField())), length)
+
+
+def _not_theirs(theirs: Q) -> list[When]:
+    # When(~theirs) would be unknown, and so not hold, where a record belongs to nobody.
+    not_yours = Case(When(theirs, then=Value("")), default=Value(Reason.NOT_YOURS.value)) if theirs else None
+    return (
+        [When(Exact(not_yours, Value(Reason.NOT_YOURS.value)), then=Value(Reason.NOT_YOURS.value))]
+        if not_yours
+        else []
+    )
+
+
+def _key_as_text(model: type[Model]) -> Combinable:
+    """Return the primary key as ``str()`` writes it."""
+    field: Any = model._meta.pk
+    while field.is_relation:
+        field = field.target_field
+    if isinstance(field, UUIDField) and not connections[Candidate.objects.db].features.has_native_uuid_field:
+        parts = [
+            Substr("pk", start, length) for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+        ]
+        hyphened = [piece for part in parts for piece in (Value("-"), part)][1:]
+        return Concat(*hyphened, output_field=CharField())
+    return Cast("pk", CharField(max_length=64))
+
+
+def _collect_in_python(
+    audience: Audience, one: Slice, recipient_type: RecipientType, records: QuerySet[Any], theirs: Q
+) -> None:
+    rows = recipient_type.rows(records)
+    while chunk := list(islice(rows, _CHUNK)):
+        candidates = [_candidate(audience, one, row) for row in chunk]
+        if theirs:
+            _mark_others(candidates, records.filter(theirs))
+        Candidate.objects.bulk_create(candidates, ignore_conflicts=True)
+
+
+def _mark_others(candidates: list[Candidate], theirs: QuerySet[Any]) -> None:
+    here = theirs.filter(pk__in=[candidate.object_id for candidate in candidates])
+    own = {str(pk) for pk in here.order_by().values_list("pk", flat=True)}
+    for candidate in candidates:
+        if candidate.object_id not in own:
+            candidate.reason, candidate.detail = Reason.NOT_YOURS, ""
+
+
+def _candidate(audience: Audience, one: Slice, row: RecipientRow) -> Candidate:
+    candidate = Candidate(
+        audience=audience,
+        excluded=one.excluded,
+        recipient_type=one.recipient_type,
+        object_id=row.object_id,
+        source=one.source,
+        name=row.name[:255],
+        email=row.email[:320],
+        vip=row.vip,
+    )
+    read_address(candidate)
+    return candidate
+
+
+def read_address(candidate: Candidate) -> None:
+    """Fill in what the text of its address says: the key and the envelope, or why it is none."""
+    if not candidate.email.strip():
+        candidate.reason = Reason.NO_ADDRESS
+        return
+    try:
+        address = parse_address(candidate.email)
+    except MalformedAddress as error:
+        candidate.reason, candidate.detail = Reason.MALFORMED, str(error)[:255]
+    else:
+        candidate.key, candidate.envelope = address.key, address.envelope
