@@ -74,7 +74,7 @@ class DeliveryLog(PolicyOf, Listing):
         LinkColumn(
             "mailing", label=_("Mailing"), accessor="run.mailing", url_name=f"{names.MAILINGS}:inspect"
         ),
-        Column("target_list", label=_("Through list")),
+        Column("source_label", label=_("Through")),
         Column("state", label=_("Status"), accessor="get_state_display"),
         Column("details", label=_("Details")),
         Column("came_back", label=_("What came back"), accessor="came_back"),
@@ -115,7 +115,7 @@ class DeliveryLog(PolicyOf, Listing):
 
     def get_base_queryset(self) -> QuerySet[Delivery]:
         deliveries = Delivery.objects.filter(run__mailing__campaign=self.campaign)
-        return deliveries.select_related("run__mailing", "target_list").order_by("-pk")
+        return deliveries.select_related("run__mailing").order_by("-pk")
 
     def order_queryset(self, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
         return queryset

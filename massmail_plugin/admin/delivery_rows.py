@@ -81,7 +81,7 @@ def _export_rows(deliveries: Iterable[Any]) -> Iterator[list[Any]]:
                 delivery.name,
                 delivery.email,
                 delivery.run.mailing.name,
-                delivery.target_list or "",
+                delivery.source_label,
                 delivery.get_state_display(),
                 delivery.get_reason_sentence(),
                 delivery.attempts,

@@ -29,6 +29,7 @@ from massmail_plugin.admin.unreachable import unreachable_sentence
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.delivery import clock, routes
 from massmail_plugin.feedback.figures import RunFigures, figures_for_run
+from massmail_plugin.mailings import freeze
 from massmail_plugin.mailings.deciding import in_doubt
 from massmail_plugin.mailings.forecast_words import end_of, wait_of
 from massmail_plugin.mailings.models import Delivery, Mailing
@@ -99,15 +100,18 @@ def now(mailing: Mailing, policy: Any, user: Any) -> dict[str, Any]:
     """Return what the fragment shows at every look."""
     progress = progress_of([mailing.pk])[mailing.pk]
     failed, doubts = progress.states[DeliveryState.FAILED], progress.states[DeliveryState.IN_DOUBT]
+    choosing = freeze.how_far(mailing)
     failures = Delivery.objects.filter(run__mailing=mailing, state=DeliveryState.FAILED).order_by("pk")
     return {
         "mailing": mailing,
         "state_class": state_class(mailing.state),
-        "sentence": sentence(
+        "choosing": choosing,
+        "sentence": choosing
+        or sentence(
             mailing, doubts, "" if progress.on_their_way else wait_of(mailing, progress.waiting, clock.now())
         ),
         "alarms": standstill(mailing, user),
-        "is_late": is_late(mailing),
+        "is_late": not choosing and is_late(mailing),
         "progress": progress,
         "announced_percent": progress.percent // 10 * 10,
         "counts": counts(mailing, progress),
@@ -139,7 +143,7 @@ def so_far(mailing: Mailing, user: Any) -> dict[str, Any]:
     run = mailing.runs.first()
     deliveries = list(
         Delivery.objects.filter(run__mailing=mailing)
-        .select_related("run__mailing", "target_list")
+        .select_related("run__mailing")
         .order_by("pk")[:_LOG_ROWS]
     )
     attach_cells(deliveries, user)

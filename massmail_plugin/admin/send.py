@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -19,7 +20,7 @@ from massmail_plugin.admin import names
 from massmail_plugin.admin.mailing_screens import MailingScreen
 from massmail_plugin.admin.screens import show_refusal, signed_in
 from massmail_plugin.audience.reasons import Reason
-from massmail_plugin.audience.resolve import Summary
+from massmail_plugin.audience.summary import Summary
 from massmail_plugin.delivery.nudges import nudge_tick
 from massmail_plugin.mailings import actions, preflight
 from massmail_plugin.mailings.actions import Refused
@@ -27,6 +28,9 @@ from massmail_plugin.mailings.forecast_words import moment
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.preflight import Finding, Place
 from massmail_plugin.mailings.states import MailingState
+
+#: While the people of long lists are being counted.
+_LOOK_AGAIN_SECONDS = 5
 
 
 class SendView(MailingScreen):
@@ -36,7 +40,10 @@ class SendView(MailingScreen):
     step = _("Send")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return self.too_late(request) or super().get(request, *args, **kwargs)
+        response = self.too_late(request) or super().get(request, *args, **kwargs)
+        if response.status_code == HTTPStatus.OK and self.check.is_counting:
+            response["Refresh"] = str(_LOOK_AGAIN_SECONDS)
+        return response
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         # A second press of the button: this page has nothing more to ask.

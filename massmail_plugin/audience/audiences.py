@@ -61,7 +61,7 @@ class Audience(models.Model):
         """How much has been collected, in per cent."""
         if self.stage == Stage.PLANNING:
             return 0
-        return 100 * self.position // len(self.plan) if self.stage == Stage.COLLECTING else 100
+        return 100 * self.position // max(len(self.plan), 1) if self.stage == Stage.COLLECTING else 100
 
 
 class Candidate(models.Model):

@@ -112,11 +112,9 @@ def _update(picked: QuerySet[Candidate], **values: Any) -> None:
     alias = router.db_for_write(Candidate)
     connection = connections[alias]
     quote = connection.ops.quote_name
-    select, params = (
-        picked.using(alias).order_by().values(Candidate._meta.pk.attname).query.get_compiler(alias).as_sql()
-    )
-    table, key = quote(Candidate._meta.db_table), quote(Candidate._meta.pk.column)
-    fields = [Candidate._meta.get_field(name) for name in values]
+    select, params = picked.using(alias).order_by().values("id").query.get_compiler(alias).as_sql()
+    table, key = quote(Candidate._meta.db_table), quote("id")
+    fields: list[Any] = [Candidate._meta.get_field(name) for name in values]
     sets = ", ".join(f"{quote(field.column)} = %s" for field in fields)
     picked_key = quote("picked")
     rows = f"SELECT {picked_key}.{key} FROM ({select}) AS {picked_key}"  # noqa: S608

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
+from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.delivery import clock, epoch, heartbeats, imports, routes, telling
 from massmail_plugin.delivery.following import follow
 from massmail_plugin.delivery.models import Heartbeat
+from massmail_plugin.delivery.nudges import nudge_tick
 from massmail_plugin.delivery.sweeper import sweep
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Run
+from massmail_plugin.mailings.people import go_on_counting
 from massmail_plugin.mailings.states import RUNNING
 
 
@@ -20,7 +25,7 @@ def run_tick() -> list[int]:
     sweep()
     if not epoch.may_send():
         return []
-    actions.start_due(clock.now())
+    _start_mailings()
     actions.finish_runs()
     actions.reopen_runs()
     running = Run.objects.filter(finished_at=None, mailing__state__in=RUNNING)
@@ -29,3 +34,15 @@ def run_tick() -> list[int]:
     telling.tell_owners()
     ready = SenderAccount.objects.filter(state=SenderAccount.State.READY)
     return [account.pk for account in ready if routes.has_work(account)]
+
+
+def _start_mailings() -> None:
+    """Start what is due, for a while: to choose a million people takes minutes, in which others wait for this tick."""
+    end = time.monotonic() + conf.get("SLICE_SECONDS")
+
+    def stop() -> bool:
+        return time.monotonic() > end
+
+    actions.start_due(clock.now(), stop)
+    if go_on_counting(stop) or stop():
+        nudge_tick()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import OperationalError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -17,9 +17,11 @@ from wagtail.log_actions import log
 
 from massmail_plugin import conf
 from massmail_plugin.accounts.models import accounts_for, has_own_accounts
+from massmail_plugin.audience.audiences import Audience
+from massmail_plugin.audience.segments.people import UnusableSegment
+from massmail_plugin.audience.working_out import SourceGone
 from massmail_plugin.content.problems import ContentError
-from massmail_plugin.mailings import preflight
-from massmail_plugin.mailings.freeze import freeze
+from massmail_plugin.mailings import freeze, people, preflight
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.mailings.states import (
     MAILING_MOVES,
@@ -48,28 +50,36 @@ class Refused(Exception):
 def release(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> preflight.Preflight:
     """Press Send: the mailing waits for its start time, or for the next tick. Raises :class:`Refused`."""
     result = preflight.check(mailing)
+    if result.is_counting:
+        raise Refused(
+            _("The people are still being counted. Look at the figures first, and press Send then.")
+        )
     if result.problems:
         raise Refused(*result.problems)
     start_at = mailing.start_at or timezone.now()
     with transaction.atomic():
         if not _move_from(mailing, [MailingState.DRAFT], MailingState.PENDING, start_at=start_at, notice=""):
             raise Refused(_("This mailing has already been sent or scheduled."))
+        people.forget_people(mailing)
         log_verb(mailing, "massmail.release", user, recipients=result.audience.included)
     return result
 
 
-def start_due(now: dt.datetime | None = None) -> list[Run]:
+def start_due(now: dt.datetime | None = None, stop: Callable[[], bool] = lambda: False) -> list[Run]:
     """Start every pending mailing whose time has come. Returns the new runs.
 
     ``now`` is the database's time. One whose time came more than START_GRACE_SECONDS ago, when nothing was running,
-    does not go out in the middle of some night: it is interrupted, and a person decides.
+    does not go out in the middle of some night: it is interrupted, and a person decides. ``stop``: see ``start``.
     """
     now = now or timezone.now()
     late = now - dt.timedelta(seconds=conf.get("START_GRACE_SECONDS"))
     due = Mailing.objects.filter(state=MailingState.PENDING, start_at__lte=now).order_by("start_at", "pk")
-    for mailing in due.filter(start_at__lt=late):
+    # To choose a million people takes its time, and that is not being late.
+    begun = Exists(Run.objects.filter(mailing=OuterRef("pk"), frozen_at=None, started_at__gte=late))
+    for mailing in due.filter(~begun, start_at__lt=late):
         _overslept(mailing, late)
-    return [run for mailing in due.filter(start_at__gte=late) if (run := _start_alone(mailing, now))]
+    in_time = due.filter(begun | Q(start_at__gte=late))
+    return [run for mailing in in_time if (run := _start_alone(mailing, now, stop))]
 
 
 def _overslept(mailing: Mailing, late: dt.datetime) -> None:
@@ -79,13 +89,14 @@ def _overslept(mailing: Mailing, late: dt.datetime) -> None:
         "It should have started on %(start)s; nothing was running then. Press Resume to send it now, or Cancel."
     )
     still = Mailing.objects.filter(pk=mailing.pk, state=MailingState.PENDING, start_at__lt=late)
-    move(still, MailingState.INTERRUPTED, notice=sentence % {"start": start})
+    if move(still, MailingState.INTERRUPTED, notice=sentence % {"start": start}):
+        freeze.discard(mailing)
 
 
-def _start_alone(mailing: Mailing, now: dt.datetime) -> Run | None:
+def _start_alone(mailing: Mailing, now: dt.datetime, stop: Callable[[], bool]) -> Run | None:
     """Start one mailing so that whatever goes wrong with it keeps no other from starting."""
     try:
-        return start(mailing, now)
+        return start(mailing, now, stop)
     except OperationalError:
         # The database is busy or away: it stays pending, and the next tick tries again.
         logger.exception("Mailing %s could not start yet", mailing.pk)
@@ -94,35 +105,63 @@ def _start_alone(mailing: Mailing, now: dt.datetime) -> Run | None:
         sentence = _(
             "It could not be started, and nothing was sent: {error}. Ask your administrator to look at the log."
         )
-        notice = sentence.format(error=type(error).__name__)
-        _move_from(mailing, [MailingState.PENDING], MailingState.INTERRUPTED, notice=notice)
+        _interrupt(mailing, sentence.format(error=type(error).__name__))
     return None
 
 
-def start(mailing: Mailing, now: dt.datetime | None = None) -> Run | None:
-    """Freeze a pending mailing and let its mails go. Returns None if somebody else was first or it cannot start.
+def start(
+    mailing: Mailing, now: dt.datetime | None = None, stop: Callable[[], bool] = lambda: False
+) -> Run | None:
+    """Freeze a pending mailing and let its mails go.
 
-    A mailing that cannot start becomes Interrupted with the reason, and loses nothing. ``now`` is the database's
-    time: a mailing that was given a later start in the meantime waits for that.
+    Returns None if somebody else was first, if it cannot start, or if ``stop()`` has said so before the end; whoever
+    calls it next goes on. A mailing that cannot start becomes Interrupted with the reason, and loses nothing. ``now``
+    is the database's time: a mailing that was given a later start in the meantime waits for that.
     """
+    due = Mailing.objects.filter(
+        pk=mailing.pk, state=MailingState.PENDING, start_at__lte=now or timezone.now()
+    )
     try:
-        with transaction.atomic():
-            # The move comes first and is rolled back with the rest: it is the lock against a second start.
-            due = Mailing.objects.filter(
-                pk=mailing.pk, state=MailingState.PENDING, start_at__lte=now or timezone.now()
-            )
-            if not move(due, MailingState.ACTIVE, notice=""):
-                return None
-            problems = preflight.check(mailing, starting=True).problems
-            if problems:
-                raise Refused(*problems)
-            run = freeze(mailing)
-            log_verb(mailing, "massmail.start", None, run=run.pk)
-    except (Refused, ContentError) as error:
+        run = _begin(due)
+        audience = freeze.choose(run, stop) if run else None
+        if run is None or audience is None:
+            return None
+        problems = preflight.check(run.mailing, starting=audience).problems
+        if problems:
+            raise Refused(*problems)
+        return run if freeze.copy(run, audience, stop) and _let_go(run, due) else None
+    except (Refused, ContentError, SourceGone, UnusableSegment) as error:
         logger.warning("Mailing %s could not start: %s", mailing.pk, error)
-        _move_from(mailing, [MailingState.PENDING], MailingState.INTERRUPTED, notice=str(error))
-        return None
-    return run
+        _interrupt(mailing, str(error))
+    except (Audience.DoesNotExist, Run.DoesNotExist):
+        # Somebody has withdrawn or cancelled it, or has finished the start, in the meantime.
+        pass
+    return None
+
+
+def _begin(due: QuerySet[Mailing]) -> Run | None:
+    """Return the run that is being frozen, which the first caller makes; None if the mailing is not due any more."""
+    with transaction.atomic():
+        # The row is the lock against a second run.
+        mailing = due.select_for_update().first()
+        if mailing is None:
+            return None
+        return Run.objects.filter(mailing=mailing, frozen_at=None).first() or freeze.begin(mailing)
+
+
+def _let_go(run: Run, due: QuerySet[Mailing]) -> bool:
+    """Of several who have frozen a run together one lets it go."""
+    with transaction.atomic():
+        if not move(due, MailingState.ACTIVE, notice=""):
+            return False
+        freeze.finish(run)
+        log_verb(run.mailing, "massmail.start", None, run=run.pk)
+    return True
+
+
+def _interrupt(mailing: Mailing, notice: str) -> None:
+    if _move_from(mailing, [MailingState.PENDING], MailingState.INTERRUPTED, notice=notice):
+        freeze.discard(mailing)
 
 
 @transaction.atomic
@@ -130,6 +169,7 @@ def withdraw(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> None:
     """Take a pending mailing back to Draft before it starts. Raises :class:`Refused`."""
     if not _move_from(mailing, [MailingState.PENDING], MailingState.DRAFT):
         raise Refused(_("This mailing is no longer waiting for its start."))
+    freeze.discard(mailing)
     log_verb(mailing, "massmail.withdraw", user)
 
 
@@ -177,6 +217,7 @@ def cancel(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> int:
     unended = [state for state, targets in MAILING_MOVES.items() if MailingState.CANCELLED in targets]
     if not _move_from(mailing, unended, MailingState.CANCELLED):
         raise Refused(_("This mailing has already ended."))
+    freeze.discard(mailing)
     stopped = move(deliveries_of(mailing).filter(state__in=WAITING), DeliveryState.CANCELLED)
     Run.objects.filter(mailing=mailing, finished_at=None).update(finished_at=timezone.now())
     log_verb(mailing, "massmail.cancel", user, stopped=stopped)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import BooleanField, Case, CharField, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, CharField, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Concat, Left, Lower, Now, StrIndex, Substr
 
-from massmail_plugin.audience.audiences import Audience, Candidate
+from massmail_plugin.audience.audiences import Audience
 from massmail_plugin.audience.inserting import insert_select
 from massmail_plugin.mailings.models import Delivery, Run
 from massmail_plugin.mailings.preferred import PreferredAccounts
@@ -16,7 +16,7 @@ from massmail_plugin.recipients.models import EmailAddress
 
 
 def copy_slice(run: Run, audience: Audience, *, size: int) -> int | None:
-    """Copy the next ``size`` candidates after ``run.copied_to``. Returns the last one's number; None: the rest is done."""
+    """Copy the next ``size`` candidates after ``run.copied_to``. Returns the last one's number; None: the rest."""
     people = audience.candidates.filter(excluded=False, pk__gt=run.copied_to).order_by("pk")
     until = people.values_list("pk", flat=True)[size - 1 : size].first()
     if until is not None:
@@ -45,7 +45,9 @@ def _columns(run: Run) -> dict[str, Any]:
         "object_id": F("object_id"),
         "name": F("name"),
         "email": F("email"),
-        "envelope": Case(When(key="", then=Value("")), When(envelope="", then=envelope), default=F("envelope")),
+        "envelope": Case(
+            When(key="", then=Value("")), When(envelope="", then=envelope), default=F("envelope")
+        ),
         "source": F("source"),
         "state": Case(
             When(reason="", then=Value(DeliveryState.QUEUED.value)),

@@ -11,16 +11,18 @@ from collections.abc import Callable
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from massmail_plugin.accounts.models import has_own_accounts
 from massmail_plugin.audience.audiences import Audience
 from massmail_plugin.audience.sources import scopes_of
-from massmail_plugin.audience.working_out import forget, open_audience, work_out
+from massmail_plugin.audience.working_out import forget, open_audience
 from massmail_plugin.content.compiled import CompiledContent
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.mailings.copying import copy_slice
 from massmail_plugin.mailings.models import Delivery, Mailing, Run, TrackedLink
-from massmail_plugin.mailings.states import DeliveryState
+from massmail_plugin.mailings.people import work_out_people
+from massmail_plugin.mailings.states import DeliveryState, MailingState
 
 #: Candidates that one step copies.
 SLICE = 100_000
@@ -45,15 +47,13 @@ def begin(mailing: Mailing) -> Run:
     return run
 
 
-def audience_of(run: Run) -> Audience:
-    """Return the audience of a run that is not frozen yet. Raises ``Audience.DoesNotExist`` if it was discarded."""
-    return Audience.objects.get(subject=_subject(run))
-
-
 def choose(run: Run, stop: Callable[[], bool] = lambda: False) -> Audience | None:
-    """Work out who is in the run. Returns the audience; None if ``stop()`` has said so before the end."""
-    audience = audience_of(run)
-    return audience if work_out(audience, stop=stop) else None
+    """Work out who is in the run. Returns the audience; None if ``stop()`` has said so before the end.
+
+    Raises what ``work_out`` raises: ``Audience.DoesNotExist`` if the run was discarded.
+    """
+    audience = Audience.objects.get(subject=_subject(run))
+    return audience if work_out_people(run.mailing, audience, stop) else None
 
 
 def copy(run: Run, audience: Audience, stop: Callable[[], bool] = lambda: False) -> bool:
@@ -64,7 +64,9 @@ def copy(run: Run, audience: Audience, stop: Callable[[], bool] = lambda: False)
             return False
         with transaction.atomic():
             # Whoever else copies waits here and goes on behind; whoever discards the run, too.
-            locked = Run.objects.select_for_update().only("copied_to", "mailing", "own_accounts").get(pk=run.pk)
+            locked = (
+                Run.objects.select_for_update().only("copied_to", "mailing", "own_accounts").get(pk=run.pk)
+            )
             if locked.copied_to < last:
                 locked.copied_to = copy_slice(locked, audience, size=SLICE) or last
                 locked.save(update_fields=["copied_to"])
@@ -81,6 +83,21 @@ def finish(run: Run) -> None:
     run.frozen_at = timezone.now()
     run.save(update_fields=["has_vips", "preferred_accounts", "frozen_at"])
     forget(_subject(run))
+
+
+def how_far(mailing: Mailing) -> str:
+    """Return how far the start of a pending mailing is, for people; empty if it has not begun."""
+    if mailing.state != MailingState.PENDING:
+        return ""
+    run = Run.objects.filter(mailing=mailing, frozen_at=None).only("pk").first()
+    audience = Audience.objects.filter(subject=_subject(run)).first() if run else None
+    if audience is None:
+        return ""
+    if audience.is_complete:
+        return _("It is starting: the mails are being put in line.")
+    return _("It is starting: the people are being chosen, %(percent)d %% so far.") % {
+        "percent": audience.progress
+    }
 
 
 def discard(mailing: Mailing) -> None:

@@ -250,6 +250,9 @@ class Run(models.Model):
     #: What its ledger holds, so that a claim asks for nothing else: any VIPs, and which preferred accounts.
     has_vips = models.BooleanField(default=False)
     preferred_accounts = models.JSONField(default=list)
+    #: The last candidate in the ledger, while it is being written; when it was whole. Nothing is sent before that.
+    copied_to = models.BigIntegerField(default=0)
+    frozen_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(_("started"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished"), null=True)
 
@@ -325,9 +328,8 @@ class Delivery(models.Model):
     #: The address as it was in the record; ``envelope`` is what RCPT TO gets.
     email = models.CharField(_("address"), max_length=320, blank=True)
     envelope = models.CharField(max_length=254, blank=True)
-    target_list = models.ForeignKey(
-        TargetListPage, null=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("list")
-    )
+    #: Key of the first list or segment that brought this person in; its title is in the run's ``list_scopes``.
+    source = models.CharField(_("through"), max_length=80, blank=True)
 
     state = models.CharField(
         _("status"), max_length=10, choices=DeliveryState.choices, default=DeliveryState.QUEUED
@@ -395,6 +397,12 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} <{self.email}>"
+
+    @property
+    def source_label(self) -> str:
+        """The title of the list or segment that brought this person in, as it was at the start."""
+        label: str = self.run.list_scopes.get(self.source, "")
+        return label
 
     def get_reason_sentence(self) -> str:
         """Why this person got no mail, in one line; empty for the others."""

@@ -13,15 +13,19 @@ from django.utils.translation import gettext as _
 from massmail_plugin import preferences
 from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.accounts.pacing.why import Why
+from massmail_plugin.audience.audiences import Audience
 from massmail_plugin.audience.members import missing_types
 from massmail_plugin.audience.models import TargetListPage
-from massmail_plugin.audience.resolve import Summary, summarise
-from massmail_plugin.audience.sources import types_of
+from massmail_plugin.audience.segments.people import UnusableSegment
+from massmail_plugin.audience.sources import types_of, why_unusable_any
+from massmail_plugin.audience.summary import Summary, summary_of
+from massmail_plugin.audience.working_out import SourceGone
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.content.lint import lint
 from massmail_plugin.content.problems import ContentError
 from massmail_plugin.mailings import forecast, forecast_words
 from massmail_plugin.mailings.models import Mailing
+from massmail_plugin.mailings.people import count_people
 
 
 class Place(StrEnum):
@@ -56,16 +60,27 @@ class Preflight:
     audience: Summary = field(default_factory=Summary)
     #: When the first mail leaves at the earliest, if that is later than its start.
     first_leaves: datetime | None = None
+    #: How much of a long audience is still to be worked out: a sentence for people; empty when it is complete.
+    counting: str = ""
+
+    @property
+    def is_counting(self) -> bool:
+        return bool(self.counting)
 
 
-def check(mailing: Mailing, *, starting: bool = False) -> Preflight:
-    """Return everything that is wrong with ``mailing``. ``starting``: its time has come, so that may have passed."""
+def check(mailing: Mailing, *, starting: Audience | None = None) -> Preflight:
+    """Return everything that is wrong with ``mailing``.
+
+    ``starting``: its time has come, so that may have passed, and this is its complete audience.
+    """
     result = Preflight()
-    result.problems.extend(_setting_problems(mailing, starting=starting))
+    result.problems.extend(_setting_problems(mailing, starting=starting is not None))
     _check_content(mailing, result)
-    _check_audience(mailing, result)
+    _check_audience(mailing, result, starting)
+    if result.is_counting:
+        return result
     _check_main_accounts(mailing, result)
-    if not starting:
+    if starting is None:
         _check_times(mailing, result)
     return result
 
@@ -116,15 +131,28 @@ def _check_content(mailing: Mailing, result: Preflight) -> None:
         found.append(Finding(str(problem), Place.TEMPLATE))
 
 
-def _check_audience(mailing: Mailing, result: Preflight) -> None:
-    lists = list(mailing.campaign.target_lists.all())
-    if not lists:
-        sentence = _("The campaign has no target list. Choose one in the campaign.")
+def _check_audience(mailing: Mailing, result: Preflight, audience: Audience | None) -> None:
+    campaign = mailing.campaign
+    if not campaign.sources():
+        sentence = _("The campaign has no target list and no segment. Choose one in the campaign.")
         result.problems.append(Finding(sentence, Place.CAMPAIGN))
         return
-    excluded = list(mailing.campaign.excluded_lists.all())
-    _check_types(lists, excluded, result)
-    result.audience = summarise(lists, excluded)
+    _check_types(list(campaign.target_lists.all()), list(campaign.excluded_lists.all()), result)
+    unusable = why_unusable_any([*campaign.sources(), *campaign.excluded_sources()])
+    result.problems.extend(Finding(sentence, Place.CAMPAIGN) for sentence in unusable)
+    if unusable:
+        return
+    try:
+        audience = audience or count_people(mailing)
+    except (SourceGone, UnusableSegment, Audience.DoesNotExist):
+        # It was changed while we looked; whoever looks again sees it as it is then.
+        result.counting = _("The lists are being changed. Look again in a moment.")
+        return
+    if not audience.is_complete:
+        people = _("The people are being counted: %(percent)d %%.")
+        result.counting = people % {"percent": audience.progress}
+        return
+    result.audience = summary_of(audience)
     if not result.audience.included:
         result.problems.append(Finding(_("Nobody would get this mailing: see below why."), Place.CAMPAIGN))
 

@@ -6,13 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-<<<<<<< HEAD
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Model, Q, QuerySet
-=======
-from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db.models import F, Model, Q, QuerySet, Value
->>>>>>> 538be30 (Work an audience out inside the database, in steps that survive a kill)
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import Combinable
 from django.utils.text import capfirst

@@ -15,12 +15,30 @@ PEOPLE = 6
 UNLUCKY = "person3@customers.example"
 
 
-def test_f14_killed_while_the_audience_is_frozen_no_part_of_it_starts(workers, sink, account, go_on):
-    mailing = builders.a_mailing(to=builders.contacts(PEOPLE))
+WHILE_THE_AUDIENCE_IS_FROZEN = {
+    "before the first list": Failpoint("massmail_plugin.audience.working_out:collect"),
+    "between two lists": Failpoint("massmail_plugin.audience.working_out:collect", nth=2),
+    "before the last rule": Failpoint("massmail_plugin.audience.working_out:leave_out_repeated"),
+    "with the ledger half written": Failpoint("massmail_plugin.mailings.copying:insert_select", nth=2),
+    "with the ledger written": Failpoint("massmail_plugin.mailings.freeze:finish"),
+}
+
+
+@pytest.mark.parametrize(
+    "point",
+    WHILE_THE_AUDIENCE_IS_FROZEN.values(),
+    ids=[f"F14 {where}" for where in WHILE_THE_AUDIENCE_IS_FROZEN],
+)
+def test_killed_while_the_audience_is_frozen_nothing_leaves_and_another_goes_on(
+    workers, sink, account, point
+):
+    people = builders.contacts(PEOPLE)
+    lists = [builders.a_target_list(*people[:4]), builders.a_target_list(*people[2:])]
+    mailing = builders.a_mailing(campaign=builders.a_campaign(*lists))
     actions.release(mailing)
-    half = Failpoint("massmail_plugin.mailings.freeze:_row", nth=PEOPLE // 2)
-    workers.start("one_pass", half).wait_for_its_death()
-    assert not Run.objects.exists()
+    workers.start("one_pass", point).wait_for_its_death()
+    assert not Run.objects.exclude(frozen_at=None).exists()
+    assert not sink.recipients
 
     workers.one_pass()
 

@@ -204,7 +204,7 @@ def test_the_log_tells_how_a_doubt_ended_and_through_which_list(editor):
 
 def test_a_mail_whose_account_and_list_are_gone_is_still_named(editor):
     mailing = _doubtful()
-    Delivery.objects.update(account=None, target_list=None, paced_at=None)
+    Delivery.objects.update(account=None, source="", paced_at=None)
     delivery = Delivery.objects.order_by("pk").first()
     page = editor.get(_url("doubts", mailing)).content.decode()
     assert f"mm.{delivery.pk}." in page

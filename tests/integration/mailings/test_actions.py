@@ -11,7 +11,8 @@ from wagtail.models import ModelLogEntry
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.delivery import ledger, routes
 from massmail_plugin.delivery.outcomes import taken_back
-from massmail_plugin.mailings import actions, preflight
+from massmail_plugin.audience.audiences import Audience
+from massmail_plugin.mailings import actions, freeze, preflight
 from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.mailings.states import DeliveryState, MailingState
@@ -196,22 +197,42 @@ def test_a_mailing_that_cannot_start_is_interrupted_with_the_reason_and_can_be_r
     assert _state(mailing) == MailingState.PENDING
 
 
-def test_a_failure_in_the_middle_of_freezing_leaves_nothing_behind(monkeypatch):
+def test_a_failure_in_the_middle_of_freezing_starts_nothing_and_is_gone_on_with(monkeypatch):
     an_account()
     mailing = a_mailing(to=contacts(2))
     actions.release(mailing)
-    from massmail_plugin.mailings import freeze
+    copy = freeze.copy_slice
 
-    def cut_off(run, candidates):
-        write(run, list(candidates)[:1])
+    def cut_off(run, audience, *, size):
+        copy(run, audience, size=1)
         raise RuntimeError("the process died here")
 
-    write = freeze._write_ledger
-    monkeypatch.setattr(freeze, "_write_ledger", cut_off)
+    monkeypatch.setattr(freeze, "copy_slice", cut_off)
     with pytest.raises(RuntimeError):
         actions.start(mailing)
     assert _state(mailing) == MailingState.PENDING
+    run = Run.objects.get()
+    assert run.frozen_at is None
+
+    monkeypatch.undo()
+    assert actions.start(mailing) == run
+    assert Delivery.objects.filter(run=run, state=DeliveryState.QUEUED).count() == 2
+
+
+@pytest.mark.parametrize("verb", [actions.withdraw, actions.cancel])
+def test_a_mailing_that_is_stopped_while_it_is_frozen_leaves_nothing_behind(verb):
+    an_account()
+    mailing = a_mailing(to=contacts(2))
+    actions.release(mailing)
+    steps = iter([False, False, True])
+    assert actions.start(mailing, stop=lambda: next(steps)) is None
+    assert Run.objects.filter(mailing=mailing, frozen_at=None).exists()
+
+    verb(mailing)
+
+    assert actions.start(mailing) is None
     assert not Run.objects.exists()
+    assert not Audience.objects.exists()
     assert not Delivery.objects.exists()
 
 
@@ -336,14 +357,14 @@ def test_a_mailing_that_breaks_at_its_start_keeps_no_other_from_starting(monkeyp
     broken, sound = a_mailing(to=contacts(1)), a_mailing(to=contacts(1, domain="others.example"))
     for mailing in (broken, sound):
         actions.release(mailing)
-    freeze = actions.freeze
+    begin = freeze.begin
 
     def fail_for_one(mailing):
         if mailing == broken:
             raise RuntimeError("a bug in the host")
-        return freeze(mailing)
+        return begin(mailing)
 
-    monkeypatch.setattr(actions, "freeze", fail_for_one)
+    monkeypatch.setattr(freeze, "begin", fail_for_one)
     assert [run.mailing for run in actions.start_due()] == [sound]
     broken.refresh_from_db()
     assert broken.state == MailingState.INTERRUPTED
@@ -359,7 +380,7 @@ def test_a_busy_database_only_delays_the_start(monkeypatch):
     def busy(mailing):
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr(actions, "freeze", busy)
+    monkeypatch.setattr(freeze, "begin", busy)
     assert actions.start_due() == []
     assert _state(mailing) == MailingState.PENDING
     monkeypatch.undo()
