@@ -19,7 +19,7 @@ from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.standing import Standing
 
 #: What only a mailing can say of people; their list alone cannot.
-_OF_A_MAILING = (Reason.EXCLUDED, Reason.NOT_YOURS, Reason.ADDRESS_CHANGED)
+_OF_A_MAILING = (Reason.EXCLUDED, Reason.ALREADY_GOT, Reason.NOT_YOURS, Reason.ADDRESS_CHANGED)
 #: How somebody stands, for a column, in the words of the mailings. The empty one can be mailed.
 STATUSES: dict[str, Any] = {
     "": gettext_lazy("Can be mailed"),
@@ -86,7 +86,7 @@ def _row(
         return _row_without_record(
             member, recipient_type.label, _("The record was deleted, or may not be mailed.")
         )
-    candidate = standing.candidate(member)
+    verdict = standing.verdict(member)
     email = recipient_type.record_email(record)
     return MemberRow(
         pk=member.pk,
@@ -95,7 +95,7 @@ def _row(
         type_label=recipient_type.label,
         url=url_of(record) or "",
         reason=standing.reason(member.recipient_type, member.object_id),
-        detail=candidate.detail if candidate else "",
+        detail=verdict.detail if verdict else "",
     )
 
 

@@ -20,10 +20,10 @@ from massmail_plugin.audience.members import (
     remove_members,
 )
 from massmail_plugin.audience.models import TargetListIndexPage
-from massmail_plugin.audience.resolve import resolve
 from massmail_plugin.recipients import RecipientType, registry
 from massmail_plugin.recipients.models import ConsentEvent
 from sandbox.crm.models import Contact, Lead
+from tests.audiences import candidates_of
 from tests.builders import a_contact, a_target_list, a_user, contacts
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,7 @@ def test_records_with_any_kind_of_key_come_back_out_of_the_list(strangers: list[
     kind = type_of(type(strangers[0]))
 
     assert set(records_of(people, kind)) == set(strangers[:3])
-    assert {candidate.email for candidate in resolve([people])} == {
+    assert {candidate.email for candidate in candidates_of([people])} == {
         "s0@example.org",
         "s1@example.org",
         "s2@example.org",

@@ -6,16 +6,25 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from massmail_plugin.audience import collecting
+from massmail_plugin.audience.audiences import Audience
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.reasons import Reason
-from massmail_plugin.audience.resolve import Candidate, resolve, summarise
+from massmail_plugin.audience.standing import standing_of
+from massmail_plugin.audience.summary import summary_of
+from massmail_plugin.audience.working_out import SourceGone, open_audience, work_out
 from massmail_plugin.recipients import consent
+from massmail_plugin.recipients.addresses import parse_address
 from massmail_plugin.recipients.consent import How, Scope
+from massmail_plugin.recipients.erased import erase_address
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
 from sandbox.crm.models import Account, Contact, Lead, Ticket
+from tests.audiences import candidates_of, worked_out
 from tests.builders import a_contact, a_target_list, contacts
 
 pytestmark = pytest.mark.django_db
@@ -23,12 +32,43 @@ pytestmark = pytest.mark.django_db
 HOW = How(ConsentEvent.Method.OPERATOR)
 
 
+def hostile_addresses() -> st.SearchStrategy[str]:
+    """Texts near the border between what the database can read and what it cannot."""
+    pieces = [
+        "ada",
+        "Bob",
+        "x" * 60,
+        ".",
+        "..",
+        "@",
+        "example",
+        ".org",
+        ".ORG",
+        "xn--",
+        "-",
+        "ü",
+        "ａ",
+        "\n",
+        " ",
+        "\t",
+        "%",
+        "'",
+    ]
+    plain = st.builds(
+        "{}@{}.{}".format,
+        st.sampled_from(["ada", "A.b", "x" * 64]),
+        st.sampled_from(["ex", "Ex-a"]),
+        st.sampled_from(["org", "co.uk"]),
+    )
+    return st.one_of(plain, st.lists(st.sampled_from(pieces), max_size=8).map("".join))
+
+
 def known(key: str) -> EmailAddress:
     return EmailAddress.objects.get_or_create(key=key)[0]
 
 
 def verdicts(*lists: TargetListPage, without: tuple[TargetListPage, ...] = ()) -> list[tuple[str, str]]:
-    return [(candidate.email, candidate.reason) for candidate in resolve(lists, without)]
+    return [(candidate.email, candidate.reason) for candidate in candidates_of(lists, without)]
 
 
 def test_everybody_with_an_address_gets_the_mail() -> None:
@@ -64,7 +104,7 @@ def test_the_same_address_in_another_spelling_is_mailed_once(other: str) -> None
     people = a_target_list(
         a_contact("ada@example.org", first_name="Ada", last_name="First"), a_contact(other)
     )
-    first, second = resolve([people])
+    first, second = candidates_of([people])
 
     assert (first.reason, second.reason) == ("", Reason.DUPLICATE)
     # "Ada First" is no field of the record but a method: it names whose duplicate this is.
@@ -84,7 +124,7 @@ def test_the_same_address_in_records_of_several_types_is_mailed_once() -> None:
         Account.objects.create(name="Ada Ltd", email=" ada@example.org"),
         a_contact("ada@example.org"),
     ]
-    candidates = list(resolve([a_target_list(*records)]))
+    candidates = candidates_of([a_target_list(*records)])
 
     assert [candidate.reason for candidate in candidates] == ["", *[Reason.DUPLICATE] * 3]
     # Types by key, whatever the order in which the records came into the list.
@@ -98,7 +138,7 @@ def test_the_same_address_in_records_of_several_types_is_mailed_once() -> None:
 
 def test_who_is_in_two_lists_is_considered_once() -> None:
     ada, bob, eve = a_contact("ada@example.org"), a_contact("bob@example.org"), a_contact("eve@example.org")
-    candidates = list(resolve([a_target_list(ada, bob), a_target_list(bob, eve)]))
+    candidates = candidates_of([a_target_list(ada, bob), a_target_list(bob, eve)])
 
     assert [candidate.email for candidate in candidates] == [
         "ada@example.org",
@@ -110,11 +150,11 @@ def test_who_is_in_two_lists_is_considered_once() -> None:
 
 def test_two_records_with_one_address_in_two_lists_are_mailed_through_the_first_list() -> None:
     first, second = a_target_list(a_contact("ada@example.org")), a_target_list(a_contact("Ada@example.org"))
-    forwards, backwards = list(resolve([first, second])), list(resolve([second, first]))
+    forwards, backwards = candidates_of([first, second]), candidates_of([second, first])
 
-    assert [(c.email, c.target_list_id, c.reason) for c in forwards] == [
-        ("ada@example.org", first.pk, ""),
-        ("Ada@example.org", second.pk, Reason.DUPLICATE),
+    assert [(c.email, c.source, c.reason) for c in forwards] == [
+        ("ada@example.org", first.consent_scope.key, ""),
+        ("Ada@example.org", second.consent_scope.key, Reason.DUPLICATE),
     ]
     assert [c.email for c in backwards if not c.reason] == ["Ada@example.org"]
 
@@ -131,7 +171,7 @@ def test_an_excluded_record_is_left_out_even_without_a_proper_duplicate() -> Non
 def test_an_excluded_address_is_left_out_under_any_record_and_spelling() -> None:
     lead = Lead.objects.create(last_name="Lead", email=" ADA@Example.org")
     excluded = a_target_list(lead, title="Competitors")
-    (candidate,) = resolve([a_target_list(a_contact("ada@example.org"))], [excluded])
+    (candidate,) = candidates_of([a_target_list(a_contact("ada@example.org"))], [excluded])
 
     assert candidate.reason == Reason.EXCLUDED
     assert candidate.detail == "Competitors"
@@ -234,18 +274,20 @@ def test_resolving_twice_gives_the_same_order() -> None:
     )
     for lead in reversed(shuffled):
         people.members.create(recipient_type="crm.lead", object_id=str(lead.pk))
-    first, second = ([(c.recipient_type, int(c.object_id)) for c in resolve([people])] for _ in range(2))
+    first, second = (
+        [(c.recipient_type, int(c.object_id)) for c in candidates_of([people])] for _ in range(2)
+    )
 
     assert first == second == sorted(first)
 
 
-def queries_to(resolved: list[TargetListPage], without: list[TargetListPage]) -> tuple[int, list[Candidate]]:
+def queries_to(resolved: list[TargetListPage], without: list[TargetListPage]) -> tuple[int, Audience]:
     with CaptureQueriesContext(connection) as queries:
-        candidates = list(resolve(resolved, without))
-    return len(queries), candidates
+        audience = worked_out(resolved, without)
+    return len(queries), audience
 
 
-def test_the_number_of_queries_does_not_grow_with_the_people_in_a_chunk() -> None:
+def test_the_number_of_queries_does_not_grow_with_the_people() -> None:
     few, many = a_target_list(*contacts(3)), a_target_list(*contacts(400, domain="many.example"))
     excluded_few, excluded_many = (
         a_target_list(*contacts(3)),
@@ -254,16 +296,16 @@ def test_the_number_of_queries_does_not_grow_with_the_people_in_a_chunk() -> Non
     for number in range(1, 300, 7):
         opt_out(known(f"person{number}@many.example"))
 
-    few_queries, _candidates = queries_to([few], [excluded_few])
-    many_queries, candidates = queries_to([many], [excluded_many])
+    few_queries, _few = queries_to([few], [excluded_few])
+    many_queries, audience = queries_to([many], [excluded_many])
 
     assert many_queries == few_queries
-    assert sum(candidate.reason == Reason.OPTED_OUT for candidate in candidates) == 43
+    assert audience.counts[Reason.OPTED_OUT] == 43
 
 
 def test_people_in_several_chunks_are_deduplicated_over_all_of_them() -> None:
     people = a_target_list(*contacts(700), *contacts(700))
-    summary = summarise([people])
+    summary = summary_of(worked_out([people]))
 
     assert (summary.included, dict(summary.left_out)) == (700, {Reason.DUPLICATE: 700})
 
@@ -273,8 +315,76 @@ def test_the_summary_agrees_with_the_verdicts() -> None:
     people = a_target_list(
         a_contact("ada@example.org"), a_contact("ADA@example.org"), a_contact("bob@example.org")
     )
-    summary = summarise([people])
+    summary = summary_of(worked_out([people]))
 
     assert summary.included == 1
     assert dict(summary.left_out) == {Reason.DUPLICATE: 1, Reason.OPTED_OUT: 1}
     assert [candidate.email for candidate in summary.examples[Reason.OPTED_OUT]] == ["bob@example.org"]
+
+
+def test_a_slice_after_the_other_brings_everybody_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collecting, "SLICE", 7)
+    people = a_target_list(*contacts(50))
+
+    assert [candidate.email for candidate in candidates_of([people, people])] == [
+        f"person{number}@customers.example" for number in range(1, 51)
+    ]
+
+
+def test_two_who_work_an_audience_out_in_turns_do_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collecting, "SLICE", 7)
+    audience = open_audience("test", [a_target_list(*contacts(20))])
+    steps = 0
+    while not audience.is_complete:
+        one_step = iter([False, True])
+        work_out(Audience.objects.get(pk=audience.pk), stop=lambda turns=one_step: next(turns))
+        steps += 1
+        audience.refresh_from_db()
+
+    assert steps > len(audience.plan) > 2
+    assert audience.counts == {"": 20}
+
+
+def test_a_list_that_goes_while_it_is_looked_at_stops_the_audience() -> None:
+    people = a_target_list(a_contact("ada@example.org"), title="Old customers")
+    audience = open_audience("test", [people])
+    people.delete()
+
+    with pytest.raises(SourceGone, match="Old customers"):
+        work_out(audience)
+
+
+def test_who_was_erased_gets_nothing_under_any_record() -> None:
+    erase_address("ada@example.org", HOW)
+    people = a_target_list(a_contact("Ada@Example.org"), a_contact("bob@example.org"))
+
+    assert verdicts(people) == [("Ada@Example.org", Reason.ERASED), ("bob@example.org", "")]
+
+
+def test_names_and_vips_that_only_python_knows_are_asked_in_python(django_user_model: Any) -> None:
+    ada = django_user_model.objects.create_user("ada", "Ada@example.org", first_name="Ada", last_name="L")
+    nobody = django_user_model.objects.create_user("bob", "b@@example.org")
+    first, second = candidates_of([a_target_list(ada, nobody)])
+
+    assert (first.name, first.key, first.envelope) == ("Ada L", "ada@example.org", "Ada@example.org")
+    assert second.reason == Reason.MALFORMED
+
+
+@given(st.lists(hostile_addresses(), min_size=1, max_size=12))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_database_judges_as_python_does(emails: list[str]) -> None:
+    with transaction.atomic():
+        records = Contact.objects.bulk_create(
+            Contact(email=email, last_name=f"L{n}") for n, email in enumerate(emails)
+        )
+        people = a_target_list(*records)
+        one_by_one = standing_of(people).verdicts
+
+        for candidate in candidates_of([people]):
+            verdict = one_by_one[candidate.recipient_type, candidate.object_id]
+            assert (candidate.reason, candidate.detail) == (verdict.reason, verdict.detail[:255])
+            if candidate.key:
+                parsed = parse_address(candidate.email)
+                assert candidate.key == parsed.key
+                assert candidate.envelope in ("", parsed.envelope)
+        transaction.set_rollback(True)

@@ -9,9 +9,9 @@ from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.audience.audiences import Audience
 from massmail_plugin.delivery import ledger, routes
 from massmail_plugin.delivery.outcomes import taken_back
-from massmail_plugin.audience.audiences import Audience
 from massmail_plugin.mailings import actions, freeze, preflight
 from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.models import Delivery, Mailing, Run

@@ -7,7 +7,7 @@ from django.test import override_settings
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.models import TargetListPage
-from massmail_plugin.audience.resolve import summarise
+from massmail_plugin.audience.summary import summary_of
 from massmail_plugin.content.models import EmailTemplate
 from massmail_plugin.mailings.models import Campaign, Mailing
 from massmail_plugin.recipients import consent
@@ -53,7 +53,7 @@ def test_its_list_holds_every_awkward_contact() -> None:
 def test_it_leaves_people_out_for_every_kind_of_reason() -> None:
     mailing = load_first_mailing()
 
-    summary = summarise(list(mailing.campaign.target_lists.all()), [])
+    summary = summary_of(worked_out(mailing.campaign.sources()))
 
     unmailable = [case for case in awkward.ALL if not case.mailable]
     duplicates = len(awkward.SAME_ADDRESS) + len(awkward.SAME_IDN_ADDRESS) - 2
