@@ -31,7 +31,7 @@ class Verdict:
 
 
 def judge(target_list: TargetListPage, rows: Iterable[tuple[str, RecipientRow]]) -> Iterator[Verdict]:
-    """Yield the verdict on each of ``rows`` (type, record), in their order: of two with one address the first counts."""
+    """Yield the verdict on each of ``rows`` (type, record), in their order: the first with an address counts."""
     scope = target_list.consent_scope.key
     # By address: the name of the first with it, empty if that one gets nothing.
     seen: dict[str, str] = {}

@@ -17,7 +17,7 @@ from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.standing import standing_of
 from massmail_plugin.audience.summary import summary_of
-from massmail_plugin.audience.working_out import SourceGone, open_audience, work_out
+from massmail_plugin.audience.working_out import SourceGone, forget, open_audience, work_out
 from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.addresses import parse_address
 from massmail_plugin.recipients.consent import How, Scope
@@ -282,6 +282,7 @@ def test_resolving_twice_gives_the_same_order() -> None:
 
 
 def queries_to(resolved: list[TargetListPage], without: list[TargetListPage]) -> tuple[int, Audience]:
+    forget("test")
     with CaptureQueriesContext(connection) as queries:
         audience = worked_out(resolved, without)
     return len(queries), audience

@@ -17,6 +17,7 @@ from sandbox.crm.first_mailing import load_first_mailing
 from sandbox.crm.models import Contact
 from sandbox.crm.people import load_people
 from sandbox.crm.staff import load_staff
+from tests.audiences import worked_out
 
 pytestmark = pytest.mark.django_db
 
