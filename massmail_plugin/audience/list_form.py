@@ -23,3 +23,12 @@ class TargetListForm(WagtailAdminPageForm):
         if "live_segments" in self.fields:
             field: Any = self.fields["live_segments"]
             field.offer(self.for_user, self.instance.live_segments.all() if self.instance.pk else ())
+        for name in ("sign_up_intro", "sign_up_thanks", "goodbye"):
+            _name_editor(self.fields.get(name))
+
+
+def _name_editor(field: Any) -> None:
+    """Give Wagtail's rich text editor a name for screen readers: its label is not connected to it."""
+    options = getattr(field.widget, "options", None) if field else None
+    if isinstance(options, dict):
+        options["ariaLabel"] = str(field.label)

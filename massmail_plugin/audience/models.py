@@ -106,10 +106,10 @@ class TargetListPage(PrivatePageMixin, BasePage):
     )
 
     is_public = models.BooleanField(
-        _("public sign-up"),
+        _("anybody can sign up"),
         default=False,
         help_text=_(
-            "Anybody can sign up on a page of this list, and sees its title there and on the preference page. "
+            "The list then has a page of its own on your site, and people find its title on their preference page. "
             "Who is in the list stays private."
         ),
     )
@@ -120,10 +120,16 @@ class TargetListPage(PrivatePageMixin, BasePage):
         help_text=_("Above the form: what the mails are about, and how often they come."),
     )
     sign_up_thanks = RichTextField(
-        _("thanks"), blank=True, features=_PUBLIC_TEXT, help_text=_("Shown to who has confirmed the sign-up.")
+        _("thanks"),
+        blank=True,
+        features=_PUBLIC_TEXT,
+        help_text=_("Shown to who has confirmed the sign-up."),
     )
     goodbye = RichTextField(
-        _("goodbye"), blank=True, features=_PUBLIC_TEXT, help_text=_("Shown to who has left the list.")
+        _("goodbye"),
+        blank=True,
+        features=_PUBLIC_TEXT,
+        help_text=_("Shown to who has left the list."),
     )
 
     parent_page_types = ["massmail_plugin.TargetListIndexPage"]

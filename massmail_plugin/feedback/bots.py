@@ -22,12 +22,24 @@ def stamp(form: str) -> str:
 
 def is_human_pace(stamped: str, form: str) -> bool:
     """Return whether this form was asked for before it was sent, and neither just now nor days ago."""
+    age = _age(stamped, form)
+    return age is not None and age >= _FASTEST
+
+
+def stamp_again(stamped: str, form: str) -> str:
+    """Return the stamp for a form that is shown once more: the one it had, so that the time since then counts."""
+    return stamped if _age(stamped, form) is not None else stamp(form)
+
+
+def _age(stamped: str, form: str) -> float | None:
+    """Return how many seconds ago the form was asked for; None if it never was, or days ago."""
     key, *older = conf.secret_keys()
     try:
         asked_for, at = signing.loads(stamped, key=key, salt=_SALT, fallback_keys=[*older])
     except signing.BadSignature:
-        return False
-    return bool(asked_for == form and _FASTEST <= time.time() - at <= _SLOWEST)
+        return None
+    age = time.time() - at
+    return age if asked_for == form and age <= _SLOWEST else None
 
 
 def is_too_often(what: str, who: str, limit: int, seconds: int) -> bool:

@@ -124,7 +124,7 @@ class ConsentEvent(models.Model):
         LINK = "link", _("link in a mail")
         ONE_CLICK = "one_click", _("one-click button of the mail program")
         PREFERENCES = "preferences", _("preference page")
-        UNDO = "undo", _("undo on the opt-out page")
+        UNDO = "undo", _("undo on the page")
         SIGN_UP = "sign_up", _("sign-up, confirmed by mail")
         PROVIDER = "provider", _("reported by the e-mail provider")
         SERVER = "server", _("answer of the mail server")
@@ -161,17 +161,29 @@ class ConsentEvent(models.Model):
         return f"{self.get_kind_display()} {self.scope_label}".strip()
 
     @property
-    def proof_in_words(self) -> str:
-        """The proof in one line: what each part is called, and what it says."""
-        return ", ".join(_in_words(self.proof))
+    def proof_in_words(self) -> list[str]:
+        """The proof, part by part: what it is, and what it says."""
+        return list(_in_words(self.proof))
+
+
+_PARTS = {
+    "asked": _("form"),
+    "delivery": _("mail number"),
+    "ip": _("IP address"),
+    "list": _("list"),
+    "revision": _("version of the text"),
+    "sha256": _("hash of the text"),
+    "user_agent": _("program"),
+}
 
 
 def _in_words(proof: dict[str, Any], before: str = "") -> Iterator[str]:
     for name, value in proof.items():
+        words = f"{before}{_PARTS.get(name, name)}"
         if isinstance(value, dict):
-            yield from _in_words(value, f"{before}{name} ")
+            yield from _in_words(value, f"{words}, ")
         elif value not in (None, ""):
-            yield f"{before}{name}: {value}"
+            yield f"{words}: {value}"
 
 
 class Subscriber(models.Model):

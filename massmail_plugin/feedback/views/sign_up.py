@@ -33,7 +33,7 @@ def sign_up(request: HttpRequest, list_id: int) -> HttpResponse:
     with translation.override(target_list.locale.language_code):
         if request.method == "POST":
             return _take(request, target_list)
-        return _show_form(request, target_list, SignUpForm(initial=_stamped(target_list)))
+        return _show_form(request, target_list, SignUpForm())
 
 
 @public
@@ -97,7 +97,7 @@ def _show_form(
     context = {
         "list": target_list,
         "form": form,
-        "stamp": _stamped(target_list)["stamp"],
+        "stamp": bots.stamp_again(request.POST.get("stamp", ""), _name(target_list)),
         "again": again,
         "too_often": too_often,
     }
@@ -105,10 +105,6 @@ def _show_form(
     # The one page of ours that may be found.
     response.headers["X-Robots-Tag"] = "all"
     return response
-
-
-def _stamped(target_list: TargetListPage) -> dict[str, str]:
-    return {"stamp": bots.stamp(_name(target_list))}
 
 
 def _name(target_list: TargetListPage) -> str:

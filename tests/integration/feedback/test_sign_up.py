@@ -281,6 +281,19 @@ def test_a_form_that_is_sent_at_once_is_asked_for_again(browser: Client, news: T
     assert not SignUp.objects.exists()
 
 
+def test_the_second_press_counts_from_the_first_sight_of_the_form(
+    browser: Client, news: TargetListPage
+) -> None:
+    html = browser.get(url(news)).content.decode()
+    for _press in range(2):
+        stamp = re.search(r'name="stamp" value="([^"]+)"', html)
+        assert stamp
+        html = browser.post(url(news), {"email": EVE, "stamp": stamp[1]}).content.decode()
+    later = timezone.now().timestamp() + 3
+    with mock.patch.object(bots.time, "time", return_value=later):
+        assert browser.post(url(news), {"email": EVE, "stamp": stamp[1]}).status_code == 302
+
+
 def test_a_stamp_from_last_week_counts_no_more(browser: Client, news: TargetListPage) -> None:
     with mock.patch.object(bots.time, "time", return_value=timezone.now().timestamp() - 7 * 86400):
         stamp = bots.stamp(f"sign-up:{news.pk}")
