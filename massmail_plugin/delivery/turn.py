@@ -1,7 +1,7 @@
 """One turn: mails of one account through several connections at a time.
 
-This thread claims, makes the mails, passes the fence for them and writes down what became of them; the connections'
-threads (:mod:`massmail_plugin.delivery.senders`) do nothing but talk to the server.
+This thread claims, makes the mails, passes the fence for them and writes down what became of them, and between all
+that it lets the connections (:mod:`massmail_plugin.delivery.senders`) talk to the server.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from massmail_plugin import conf
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.delivery import ledger, outcomes
+from massmail_plugin.delivery.events import Asks, Crashed, Event, Finished, NotOpened
 from massmail_plugin.delivery.records import Records
-from massmail_plugin.delivery.senders import Asks, Crashed, Crew, Event, Finished, NotOpened
+from massmail_plugin.delivery.senders import Crew
 from massmail_plugin.delivery.supply import Supply
 from massmail_plugin.delivery.transports.base import Outcome, Verdict
 from massmail_plugin.mailings.models import Delivery
@@ -31,8 +32,13 @@ REFUSALS_IN_A_ROW = 5
 #: Seconds after which a waiting turn looks whether it is to stop, or a lease is to be renewed.
 _LOOK_UP_SECONDS = 5.0
 
-#: Seconds for which mails are made at a time; then those that wait at the fence have their turn, with one commit.
-_COMPOSING_SECONDS = 0.005
+#: Seconds for which mails are made at a time; then the connections have their turn.
+_COMPOSING_SECONDS = 0.002
+
+#: Mails that wait at the fence wait for the others, to share a commit with them: as long as one of them comes within so
+#: many seconds of the one before, and no longer than so many seconds in all.
+_GATHERING_SECONDS = 0.001
+_LONGEST_GATHERING = 0.02
 
 
 @dataclass(slots=True)
@@ -61,6 +67,9 @@ class Turn:
         self._records = Records()
         #: What the senders have said and nobody has followed yet.
         self._unread = deque[Event]()
+        #: Mails that wait at the fence, and since when.
+        self._asking: list[Asks] = []
+        self._asking_since = 0.0
         #: Mails given to a connection so far.
         self._begun = 0
         #: Temporary refusals since the last mail that was not refused.
@@ -115,6 +124,8 @@ class Turn:
         """Return for how many seconds to wait for the senders; None: there is nothing more to do in this turn."""
         if self._wants_to_compose():
             return 0
+        if self._asking:
+            return _GATHERING_SECONDS
         if self._crew.busy or (self._supply and self._goes_on()):
             return _LOOK_UP_SECONDS
         more_in = self._supply.pause() if self._goes_on() else None
@@ -174,8 +185,23 @@ class Turn:
                 case Crashed():
                     self._crashed(event)
         self._hand_out()
-        self._answer([event for event in events if isinstance(event, Asks)])
+        asking = [event for event in events if isinstance(event, Asks)]
+        if asking and not self._asking:
+            self._asking_since = time.monotonic()
+        self._asking += asking
+        if self._asking and self._has_gathered(events):
+            questions, self._asking = self._asking, []
+            self._answer(questions)
         self._records.write_if_due(is_idle=not self._crew.busy)
+
+    def _has_gathered(self, events: list[Event]) -> bool:
+        """Whether nobody else will soon come to the fence, so that it can be passed by those who wait for it."""
+        if time.monotonic() - self._asking_since >= _LONGEST_GATHERING:
+            return True
+        are_all = len(self._asking) == len(self._crew.busy)
+        if self._wants_to_compose():
+            return are_all and not self._crew.idle
+        return are_all or not events
 
     def _finished(self, event: Finished) -> None:
         delivery, outcome = event.job.delivery, event.outcome
@@ -250,7 +276,7 @@ class Turn:
 
     def _finish_what_left(self) -> None:
         """After a fault of ours: mails past the fence still get the server's answer, and it is kept."""
-        self._crew.dismiss(patiently=False)
+        self._crew.abandon()
         self._note_answers(0)
         while any(_has_passed(job.delivery) for job in self._crew.busy.values()):
             self._note_answers(_LOOK_UP_SECONDS)

@@ -16,6 +16,9 @@ import time
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from massmail_plugin.delivery.transports.waiting import Ready, Steps, finish
 
 #: RFC 5321 4.2: three digits, the first of them 2 to 5, then a space, a hyphen or the end.
 _REPLY_LINE = re.compile(rb"([2-5]\d\d)(?:[ -]|$)")
@@ -27,6 +30,8 @@ _REPLY_READ = 8_000_000
 _CHUNK = 65_536
 #: Nothing to read, or no room to write, at this moment.
 _NOT_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_NO_ANSWER = gettext_lazy("The server did not answer in time.")
+_NOT_TAKEN = gettext_lazy("The server did not take the mail in time.")
 #: Seconds that a goodbye may take: by then every mail is answered for.
 _GOODBYE = 2
 
@@ -34,8 +39,8 @@ _GOODBYE = 2
 class Dialogue(smtplib.SMTP):
     """A connection to one mail server. ``timeout`` is the seconds for one reply as a whole.
 
-    The socket does not block: what waits, waits in :meth:`_wait`. That takes a third of the system calls that a socket
-    with a time-out does.
+    The socket does not block. What waits is written as steps (``waiting``), so that one thread can have many
+    dialogues; to connect and to log in, ``smtplib`` drives them one by one.
     """
 
     _unread: bytearray
@@ -48,26 +53,34 @@ class Dialogue(smtplib.SMTP):
         return sock
 
     def send(self, s: Any) -> None:
-        """Write a command, or several. Raises ``OSError``."""
-        self._write(s.encode(self.command_encoding) if isinstance(s, str) else s, self.timeout)
+        """Write a command, or several. Blocks. Raises ``OSError``."""
+        finish(self.sending(s.encode(self.command_encoding) if isinstance(s, str) else s))
 
     def getreply(self, patience: float | None = None) -> tuple[int, bytes]:
+        """Read one reply as :meth:`reading` does. Blocks."""
+        return finish(self.reading(patience))
+
+    def sending(self, commands: bytes) -> Steps[None]:
+        """Write a command, or several. Raises ``OSError``."""
+        yield from self._write(commands, self.timeout)
+
+    def reading(self, patience: float | None = None) -> Steps[tuple[int, bytes]]:
         """Read one reply within ``patience`` seconds (default ``timeout``). Returns its code and its lines.
 
         The code is -1 if that was no reply of SMTP's. Raises ``OSError``, or ``SMTPServerDisconnected`` at the end
         of the connection.
         """
         try:
-            return self._reply(time.monotonic() + (patience or self.timeout))
+            return (yield from self._reply(time.monotonic() + (patience or self.timeout)))
         except OSError:
             self.close()
             raise
 
-    def _reply(self, deadline: float) -> tuple[int, bytes]:
+    def _reply(self, deadline: float) -> Steps[tuple[int, bytes]]:
         lines: list[bytes] = []
         kept = read = 0
         while True:
-            line, length = self._line(deadline)
+            line, length = yield from self._line(deadline)
             found = _REPLY_LINE.match(line)
             if found is None:
                 return -1, line
@@ -80,7 +93,7 @@ class Dialogue(smtplib.SMTP):
             if line[3:4] != b"-":
                 return int(found[1]), b"\n".join(lines)
 
-    def _line(self, deadline: float) -> tuple[bytes, int]:
+    def _line(self, deadline: float) -> Steps[tuple[bytes, int]]:
         """Return the next line, cut to what is kept, and how long it really was."""
         kept, length, end = b"", 0, -1
         while (end := self._unread.find(b"\n")) < 0:
@@ -90,17 +103,17 @@ class Dialogue(smtplib.SMTP):
                 self._unread.clear()
             if length > _REPLY_READ:
                 raise smtplib.SMTPServerDisconnected(_("The server's answer has no end."))
-            self._receive(deadline)
+            yield from self._receive(deadline)
         line = kept or bytes(self._unread[:end]).rstrip(b"\r")[:_LINE_KEPT]
         del self._unread[: end + 1]
         return line, length + end + 1
 
-    def _receive(self, deadline: float) -> None:
+    def _receive(self, deadline: float) -> Steps[None]:
         sock = self._socket()
         while True:
             # TLS may hold what the socket has no more.
             if not (isinstance(sock, ssl.SSLSocket) and sock.pending()):
-                self._wait(select.POLLIN, deadline, _("The server did not answer in time."))
+                yield Ready(sock, select.POLLIN, deadline, _NO_ANSWER)
             try:
                 chunk = sock.recv(_CHUNK)
             except _NOT_YET:
@@ -122,20 +135,20 @@ class Dialogue(smtplib.SMTP):
             return True
         return True
 
-    def send_body(self, data: bytes, *, seconds: float) -> bool:
+    def send_body(self, data: bytes, *, seconds: float) -> Steps[bool]:
         """Write a message up to its dot. False: the server spoke or hung up, although it was not its turn.
 
         Each part has ``timeout`` seconds, the whole ``seconds``. Raises ``OSError``.
         """
         try:
-            return self._write(data, seconds, listening=True) and not self.has_spoken()
+            return (yield from self._write(data, seconds, listening=True)) and not self.has_spoken()
         except OSError:
             # A reset often comes right behind a refusal, which is what people want to read.
             if self.sock is not None and self.has_spoken() and self._unread:
                 return False
             raise
 
-    def _write(self, data: bytes, seconds: float, *, listening: bool = False) -> bool:
+    def _write(self, data: bytes, seconds: float, *, listening: bool = False) -> Steps[bool]:
         """Write all of ``data``. False: something came from the server meanwhile, and we are ``listening``.
 
         A server that refuses in the middle (for size, say) reads no further: who only writes would wait in vain.
@@ -147,19 +160,11 @@ class Dialogue(smtplib.SMTP):
                 rest = rest[sock.send(rest) :]
             except _NOT_YET:
                 until = min(deadline, time.monotonic() + self.timeout)
-                self._wait(
-                    select.POLLIN | select.POLLOUT, until, _("The server did not take the mail in time.")
-                )
+                events = select.POLLIN | select.POLLOUT
+                yield Ready(sock, events, until, _NOT_TAKEN)
                 if listening and self.has_spoken():
                     return False
         return True
-
-    def _wait(self, events: int, deadline: float, complaint: str) -> None:
-        waiting = select.poll()
-        waiting.register(self._socket(), events)
-        seconds = deadline - time.monotonic()
-        if seconds <= 0 or not waiting.poll(seconds * 1000):
-            raise TimeoutError(complaint)
 
     def encrypt(self, context: ssl.SSLContext) -> None:
         """STARTTLS. Raises ``SMTPException`` or ``OSError``; what the server offered before counts no more."""
@@ -192,11 +197,11 @@ class Dialogue(smtplib.SMTP):
         self.user, self.password = user, password
         self.auth(mechanism, getattr(self, f"auth_{mechanism.lower().replace('-', '_')}"))
 
-    def say_goodbye(self) -> None:
+    def saying_goodbye(self) -> Steps[None]:
         """QUIT, between two mails."""
         with contextlib.suppress(OSError):
-            self.send(b"QUIT\r\n")
-            self.getreply(_GOODBYE)
+            yield from self.sending(b"QUIT\r\n")
+            yield from self.reading(_GOODBYE)
         self.close()
 
     def break_off(self) -> None:

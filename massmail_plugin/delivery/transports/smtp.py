@@ -18,6 +18,7 @@ from massmail_plugin.delivery.transports.base import CannotOpen, Fence, Outcome,
 from massmail_plugin.delivery.transports.connecting import connect
 from massmail_plugin.delivery.transports.dialogue import Dialogue
 from massmail_plugin.delivery.transports.replies import Phase, as_text, describe, meaning
+from massmail_plugin.delivery.transports.waiting import Call, Permission, Steps, finish
 from massmail_plugin.delivery.transports.wire_format import Transaction, Unsendable, transaction
 
 #: Codes that let the transaction go on. 251 and 252: the server will forward, or cannot say; it takes the mail.
@@ -50,37 +51,42 @@ class SmtpTransport(Transport):
             self._served, self._idle = 0, True
 
     def deliver(self, mail: OutgoingMail, fence: Fence) -> Outcome:
+        return finish(self.delivering(mail), fence)
+
+    def delivering(self, mail: OutgoingMail) -> Steps[Outcome]:
+        """The steps of :meth:`deliver`, which ask for permission in the fence's place."""
         try:
             # Where the server takes no such addresses, the mail does not leave: see wire_format.
             is_ascii = (mail.envelope_sender + mail.envelope_recipient).isascii()
             message = mail.as_bytes(utf8=not is_ascii)
         except ValueError as error:
             return Outcome(Verdict.RECIPIENT, _("The mail cannot be written: %(error)s") % {"error": error})
-        is_new = self._dialogue is None
-        try:
-            return self._attempt(mail, message, fence)
-        except _ConnectionLostError as lost:
-            self.close()
-            if is_new:
-                return lost.outcome
-        # Many servers close after a number of mails, or when idle: no fault, and a new connection goes on.
-        return self.deliver(mail, fence)
+        while True:
+            is_new = self._dialogue is None
+            try:
+                return (yield from self._attempt(mail, message))
+            except _ConnectionLostError as lost:
+                yield from self.closing()
+                if is_new:
+                    return lost.outcome
+            # Many servers close after a number of mails, or when idle: no fault, and a new connection goes on.
 
-    def _attempt(self, mail: OutgoingMail, message: bytes, fence: Fence) -> Outcome:
+    def _attempt(self, mail: OutgoingMail, message: bytes) -> Steps[Outcome]:
         try:
-            self.open()
+            if self._dialogue is None:
+                yield Call(self.open)
             assert self._dialogue is not None
             offers = self._dialogue.esmtp_features
             wire = transaction(mail.envelope_sender, mail.envelope_recipient, message, offers)
         except (CannotOpen, Unsendable) as error:
             return error.outcome
-        refused = self._announce(self._dialogue, wire)
+        refused = yield from self._announce(self._dialogue, wire)
         if refused is None:
-            return self._hand_over(self._dialogue, wire.data, fence)
-        self._reset()
+            return (yield from self._hand_over(self._dialogue, wire.data))
+        yield from self._reset()
         return refused
 
-    def _announce(self, dialogue: Dialogue, wire: Transaction) -> Outcome | None:
+    def _announce(self, dialogue: Dialogue, wire: Transaction) -> Steps[Outcome | None]:
         """MAIL, RCPT and DATA. Returns the refusal, or None when the server waits for the message.
 
         In one write where the server allows it (RFC 2920): one round trip instead of three. Raises
@@ -92,107 +98,120 @@ class SmtpTransport(Transport):
         phase = Phase.MAIL
         try:
             if dialogue.has_spoken():
-                raise _ConnectionLostError(self._read_interruption(dialogue))
+                raise _ConnectionLostError((yield from self._read_interruption(dialogue)))
             self._idle = False
-            dialogue.send(b"".join(steps.values()) if at_once else wire.mail)
+            yield from dialogue.sending(b"".join(steps.values()) if at_once else wire.mail)
             for phase, command in steps.items():
                 if phase is not Phase.MAIL and not at_once:
-                    dialogue.send(command)
-                answer = self._read_answer(dialogue, phase, refused)
+                    yield from dialogue.sending(command)
+                answer = yield from self._read_answer(dialogue, phase, refused)
                 refused = refused or answer
                 if self._dialogue is None or (refused and not at_once):
                     break
         except OSError as error:
-            self.close()
+            yield from self.closing()
             if refused is None:
                 refused = _lost(error, phase)
                 if not isinstance(error, TimeoutError) or phase is Phase.MAIL:
                     raise _ConnectionLostError(refused) from error
         return refused
 
-    def _read_answer(self, dialogue: Dialogue, phase: Phase, refused: Outcome | None) -> Outcome | None:
-        code, reply = dialogue.getreply()
+    def _read_answer(
+        self, dialogue: Dialogue, phase: Phase, refused: Outcome | None
+    ) -> Steps[Outcome | None]:
+        code, reply = yield from dialogue.reading()
         if code in _GO_ON[phase]:
             if refused and phase is Phase.DATA:
                 # The server waits for a message although it refused what came before. The lone dot that RFC 2920 3.1
                 # has for this would be an empty mail, if the server understood something else. Hanging up sends none.
                 self._may_pipeline = False
-                self.close()
+                yield from self.closing()
             return None
         outcome = meaning(phase, code, reply)
         if code == 421 and refused is None:
             raise _ConnectionLostError(outcome)
         if code not in _REFUSED or code == 421:
-            self.close()  # It speaks no SMTP that we could follow, or is going.
+            yield from self.closing()  # It speaks no SMTP that we could follow, or is going.
         return outcome
 
-    def _hand_over(self, dialogue: Dialogue, data: bytes, fence: Fence) -> Outcome:
+    def _hand_over(self, dialogue: Dialogue, data: bytes) -> Steps[Outcome]:
         """The message, the fence, the dot."""
         try:
-            if not dialogue.send_body(data, seconds=conf.get("SMTP_FINAL_DOT_TIMEOUT")):
-                return self._read_interruption(dialogue)
+            if not (yield from dialogue.send_body(data, seconds=conf.get("SMTP_FINAL_DOT_TIMEOUT"))):
+                return (yield from self._read_interruption(dialogue))
         except OSError as error:
-            self.close()
+            yield from self.closing()
             return _lost(error, Phase.DOT)
-        if not fence():
+        if not (yield Permission()):
             # Closing without the dot is the only way to take the mail back.
-            self.close()
+            yield from self.closing()
             return Outcome(Verdict.FENCED)
         if dialogue.has_spoken():
-            return self._read_interruption(dialogue)
-        return self._end(dialogue)
+            return (yield from self._read_interruption(dialogue))
+        return (yield from self._end(dialogue))
 
-    def _read_interruption(self, dialogue: Dialogue) -> Outcome:
+    def _read_interruption(self, dialogue: Dialogue) -> Steps[Outcome]:
         """The server spoke or hung up out of turn, before the dot: whatever it says, it has to forget the mail."""
         phase = Phase.MAIL if self._idle else Phase.DOT
         try:
-            code, reply = dialogue.getreply()
+            code, reply = yield from dialogue.reading()
         except OSError as error:
+            yield from self.closing()
             return _lost(error, phase)
-        finally:
-            self.close()
+        yield from self.closing()
         if code in _REFUSED:
             return meaning(phase, code, reply)
         # A "250" to half a mail is not for this mail.
         return Outcome(_unanswered(phase), as_text(code, reply))
 
-    def _end(self, dialogue: Dialogue) -> Outcome:
+    def _end(self, dialogue: Dialogue) -> Steps[Outcome]:
         """Send the final dot. From here on a broken connection leaves the mail in doubt (RFC 1047)."""
         try:
-            dialogue.send(b".\r\n")
-            code, reply = dialogue.getreply(conf.get("SMTP_FINAL_DOT_TIMEOUT"))
+            yield from dialogue.sending(b".\r\n")
+            code, reply = yield from dialogue.reading(conf.get("SMTP_FINAL_DOT_TIMEOUT"))
         except OSError as error:
-            self.close()
+            yield from self.closing()
             return Outcome(Verdict.DOUBT, describe(error))
         outcome = meaning(Phase.DOT, code, reply)
         self._served += 1
         self._idle = outcome.verdict is not Verdict.DOUBT and code != 421
         if not self._idle or self._served == conf.get("MAILS_PER_CONNECTION"):
-            self.close()
+            yield from self.closing()
         return outcome
 
-    def _reset(self) -> None:
+    def _reset(self) -> Steps[None]:
         """Make the connection ready for the next mail after a refusal."""
         if self._dialogue is None:
             return
         try:
-            code, _reply = self._dialogue.rset()
+            yield from self._dialogue.sending(b"RSET\r\n")
+            code, _reply = yield from self._dialogue.reading()
         except OSError:
-            self.close()
+            yield from self.closing()
             return
         self._idle = 200 <= code < 300
         if not self._idle:
-            self.close()
+            yield from self.closing()
 
     def close(self) -> None:
+        finish(self.closing())
+
+    def closing(self) -> Steps[None]:
+        """The steps of :meth:`close`."""
         dialogue, self._dialogue = self._dialogue, None
         if dialogue is None:
             return
         with contextlib.suppress(OSError):
             if self._idle:
-                dialogue.say_goodbye()
+                yield from dialogue.saying_goodbye()
             else:
                 dialogue.break_off()
+
+    def break_off(self) -> None:
+        """Hang up at once, wherever it is: a mail whose dot has not been sent is not sent any more."""
+        dialogue, self._dialogue = self._dialogue, None
+        if dialogue is not None:
+            dialogue.break_off()
 
 
 def _lost(error: OSError, phase: Phase) -> Outcome:

@@ -182,14 +182,14 @@ def test_whatever_ends_a_turn_mails_that_were_not_tried_are_given_back(
 def test_a_transport_that_raises_what_it_must_not_ends_the_turn_and_loses_nothing(
     smtp_server, account, monkeypatch
 ):
-    deliver = SmtpTransport.deliver
+    delivering = SmtpTransport.delivering
 
-    def breaks(self, mail, fence):
+    def breaks(self, mail):
         if mail.envelope_recipient.startswith("person3@"):
             raise RuntimeError("a bug")
-        return deliver(self, mail, fence)
+        return (yield from delivering(self, mail))
 
-    monkeypatch.setattr(SmtpTransport, "deliver", breaks)
+    monkeypatch.setattr(SmtpTransport, "delivering", breaks)
     run = start_now(a_mailing(to=contacts(20)))
     with pytest.raises(RuntimeError):
         drain(account.pk)
