@@ -50,7 +50,6 @@ class Journal:
         except OSError as error:
             raise JournalUnusable(_reason(error)) from error
         self._end = 0
-        self._is_dirty = False
 
     @property
     def has_room(self) -> bool:
@@ -63,14 +62,6 @@ class Journal:
         _write_at(self._file, self._end, line)
         # Only now: the rest of a line that could not be written is overwritten by the next one.
         self._end += len(line)
-        self._is_dirty = True
-
-    def sync(self) -> None:
-        """Let what was written survive a power cut, too."""
-        if self._is_dirty:
-            # Only the content: the file's size never changes.
-            os.fdatasync(self._file)
-            self._is_dirty = False
 
     def forget(self) -> None:
         """The database knows everything that was written; begin anew once the file is half full."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -66,27 +66,37 @@ class Entry:
     past_fence: bool = False
 
 
-def commit_to_send(deliveries: Collection[Delivery]) -> set[int]:
+def commit_to_send(deliveries: Collection[Delivery], known: Sequence[Entry] = ()) -> set[int]:
     """The fence: record the intent to send, as far as everything still allows it. Returns those that may be sent.
 
     Still this worker's, lease alive, mailing running, account ready and not asked to wait, and nobody has said no in
-    the meantime. Nobody passes twice: what has passed is marked in ``deliveries`` too.
+    the meantime. Nobody passes twice: what has passed is marked in ``deliveries`` too. ``known`` is what has become of
+    other mails: it is written by the same commit, because a commit waits for the disk.
     """
     _refuse_open_transaction()
     asked = [delivery for delivery in deliveries if delivery.state == DeliveryState.CLAIMED]
+    allowed = again_after_deadlock(lambda: _commit(asked, known)) if asked or known else set()
+    for delivery in asked:
+        if (delivery.pk, delivery.claim_token) in allowed:
+            delivery.state = DeliveryState.HANDING
+    return {pk for pk, _token in allowed}
+
+
+def _commit(asked: list[Delivery], known: Sequence[Entry]) -> set[tuple[int, str]]:
     # By claim, so that a number counts only together with its own token: a worker that has slept past its lease may
     # have claimed the same mail again.
     claims: dict[tuple[int, str], list[Delivery]] = defaultdict(list)
     for delivery in asked:
         claims[delivery.run_id, delivery.claim_token].append(delivery)
-    allowed = set[int]()
-    for claim in claims.values():
-        allowed |= _pass(claim)
-    return allowed
+    with transaction.atomic(durable=True):
+        if known:
+            write(known)
+        # Last of all: what it asks about should be no older than need be.
+        return {(pk, token) for (_run, token), claim in claims.items() for pk in _pass(claim)}
 
 
 def _refuse_open_transaction() -> None:
-    """Each statement of the fence has to be a commit of its own: a transaction around it would void it."""
+    """The fence has to be a commit of its own: a transaction around it would void it."""
     if connection.in_atomic_block or not connection.get_autocommit():
         raise RuntimeError("Mails cannot be sent inside a transaction: the fence would not be committed.")
 
@@ -101,14 +111,10 @@ def _pass(claim: list[Delivery]) -> set[int]:
     now = timezone.now()
     times = {"now": now, "later": now + timedelta(seconds=lease_seconds)}
     values = {**times, **numbered("pk", allowed), **numbered("scope", scopes)}
-    moved = again_after_deadlock(lambda: fence.run(token=token, **values))
+    moved = fence.run(token=token, **values)
     if moved < len(claim):
-        # Also right if an earlier try was committed and only its answer got lost.
         handing = Delivery.objects.filter(pk__in=allowed, claim_token=token, state=DeliveryState.HANDING)
         allowed = set(handing.values_list("pk", flat=True))
-    for delivery in claim:
-        if delivery.pk in allowed:
-            delivery.state = DeliveryState.HANDING
     return allowed
 
 
@@ -173,10 +179,10 @@ def _write_all(entries: list[Entry]) -> int:
 def _write(accepted: dict[str, list[Entry]], others: list[Entry]) -> int:
     moved = 0
     with transaction.atomic():
-        now = clock.now()
         for token, claim in accepted.items():
             for start in range(0, len(claim), _SIZES[-1]):
                 moved += _accept(token, claim[start : start + _SIZES[-1]])
+        now = clock.now() if others else timezone.now()
         for entry in others:
             mine = Delivery.objects.filter(pk=entry.delivery, claim_token=entry.claim_token)
             if entry.state == DeliveryState.IN_DOUBT:

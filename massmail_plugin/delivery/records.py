@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 
 from django.db import InterfaceError, OperationalError, connection
 
 from massmail_plugin.delivery import ledger
 from massmail_plugin.delivery.journal import Journal
 from massmail_plugin.delivery.ledger import Entry
+from massmail_plugin.mailings.models import Delivery
 
 logger = logging.getLogger("massmail_plugin.delivery")
 
@@ -50,9 +52,14 @@ class Records:
             logger.exception("The journal cannot be written")
             self._write()
 
-    def sync(self) -> None:
-        """Let what was added survive a power cut: before a connection that has finished a mail risks the next."""
-        self._journal.sync()
+    def commit_to_send(self, deliveries: Collection[Delivery]) -> set[int]:
+        """Pass the fence, and write everything that is known by the same commit. See the ledger's.
+
+        So what became of a connection's last mail survives even a power cut, before it risks the next.
+        """
+        allowed = ledger.commit_to_send(deliveries, self._entries)
+        self._forget()
+        return allowed
 
     def write_if_due(self, *, is_idle: bool) -> None:
         """Write what has come together, if it is worth a commit."""
@@ -83,5 +90,8 @@ class Records:
 
     def _write(self) -> None:
         ledger.write(self._entries)
+        self._forget()
+
+    def _forget(self) -> None:
         self._entries = []
         self._journal.forget()

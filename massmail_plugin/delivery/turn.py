@@ -255,8 +255,7 @@ class Turn:
         if not questions:
             return
         try:
-            self._records.sync()
-            allowed = ledger.commit_to_send([question.job.delivery for question in questions])
+            allowed = self._records.commit_to_send([question.job.delivery for question in questions])
         except BaseException:
             # Whether it was committed or not, none of them leaves.
             for question in questions:

@@ -42,7 +42,6 @@ PLACES = [
     Failpoint("massmail_plugin.delivery.ledger:commit_to_send"),
     Failpoint("massmail_plugin.delivery.ledger:commit_to_send", "after"),
     Failpoint("massmail_plugin.delivery.journal:Journal.append"),
-    Failpoint("massmail_plugin.delivery.journal:Journal.sync", "before"),
     Failpoint("massmail_plugin.delivery.ledger:write"),
     Failpoint("massmail_plugin.delivery.ledger:write", "after"),
     Failpoint("massmail_plugin.delivery.records:Records.close"),

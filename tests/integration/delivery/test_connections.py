@@ -206,7 +206,7 @@ def test_a_fence_that_the_database_did_not_answer_sends_nothing(
 ):
     commit = ledger.commit_to_send
 
-    def unanswered(deliveries):
+    def unanswered(deliveries, known):
         if was_committed:
             commit([Delivery.objects.get(pk=delivery.pk) for delivery in deliveries])
         raise OperationalError("server closed the connection unexpectedly")

@@ -89,10 +89,10 @@ def world(request, monkeypatch):
     world = World(request.param)
     commit, write, make = ledger.commit_to_send, ledger.write, supply._make
 
-    def commit_or_break(deliveries):
+    def commit_or_break(deliveries, known):
         if world.fails(0.05):
             raise OperationalError("before the commit")
-        allowed = commit(deliveries)
+        allowed = commit(deliveries, known)
         if world.fails(0.05):
             raise OperationalError("after the commit")
         return allowed

@@ -153,10 +153,10 @@ def test_an_account_deleted_during_its_turn_ends_the_turn_and_others_go_on(smtp_
     run = start_now(a_mailing(to=contacts(3)))
     commit = ledger.commit_to_send
 
-    def deleted_before_the_second(deliveries):
+    def deleted_before_the_second(deliveries, known):
         if smtp_server.mails:
             account.__class__.objects.filter(pk=account.pk).delete()
-        return commit(deliveries)
+        return commit(deliveries, known)
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(ledger, "commit_to_send", deleted_before_the_second)
@@ -170,10 +170,10 @@ def test_an_account_deleted_during_its_turn_ends_the_turn_and_others_go_on(smtp_
 def test_switching_the_account_off_works_before_the_next_mail(smtp_server, monkeypatch):
     passes = ledger.commit_to_send
 
-    def switched_off_before_the_third(deliveries):
+    def switched_off_before_the_third(deliveries, known):
         if any(delivery.email.startswith("person3@") for delivery in deliveries):
             switch_off(account)
-        return passes(deliveries)
+        return passes(deliveries, known)
 
     monkeypatch.setattr(ledger, "commit_to_send", switched_off_before_the_third)
     account = an_account(smtp_server, connections=1)
@@ -234,9 +234,9 @@ def test_who_says_no_while_their_mail_is_on_the_wire_gets_nothing(smtp_server):
     address = EmailAddress.objects.get(key="person1@customers.example")
     commit = ledger.commit_to_send
 
-    def say_no_just_before(deliveries):
+    def say_no_just_before(deliveries, known):
         consent.opt_out(address, [Scope()], LINK)
-        return commit(deliveries)
+        return commit(deliveries, known)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger, "commit_to_send", say_no_just_before)
@@ -285,10 +285,10 @@ def test_pause_and_cancel_take_effect_before_the_next_dot(smtp_server, monkeypat
     run = start_now(mailing)
     commit, passed, stopped = ledger.commit_to_send, [], []
 
-    def stop_at_the_third(deliveries):
+    def stop_at_the_third(deliveries, known):
         if len(passed) + len(deliveries) >= 3 and not stopped:
             stopped.append(verb(mailing))
-        allowed = commit(deliveries)
+        allowed = commit(deliveries, known)
         passed.extend(allowed)
         return allowed
 
