@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.utils import timezone
@@ -86,7 +88,7 @@ class Renderer:
 
     def render(self, variables: Mapping[str, Any]) -> RenderedMail:
         """Return the mail for one recipient. Raises :class:`RenderFailed`."""
-        values = {"today": timezone.localdate(), **variables}
+        values = {"today": _today(int(time.time()) // 60, timezone.get_current_timezone()), **variables}
         for name in ("contact", "sender", "campaign"):
             values[name] = _clean(values.get(name) or {})
         context = self._html.context(values)
@@ -98,6 +100,12 @@ class Renderer:
             )
         except (LiquidError, ValueError, TypeError, ArithmeticError) as error:
             raise RenderFailed(str(error)) from error
+
+
+@lru_cache(maxsize=8)
+def _today(_minute: int, zone: dt.tzinfo) -> dt.date:
+    # All zones there are differ by whole minutes: no day begins within one.
+    return timezone.localdate(timezone=zone)
 
 
 def _clean(value: Any) -> Any:

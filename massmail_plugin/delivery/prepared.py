@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Model
@@ -38,7 +39,9 @@ class Prepared:
 
     def changed_since_start(self, delivery: Delivery) -> str:
         """Return why the frozen row no longer fits its record, or the empty text: the last state wins."""
-        if delivery.address and delivery.address.erased_since:
+        # As the claim has loaded them.
+        claimed: Any = delivery
+        if claimed.address_erased_since:
             return Reason.ERASED
         recipient_type = recipients.get(delivery.recipient_type)
         record = self._records.get((delivery.recipient_type, delivery.object_id))
@@ -48,7 +51,7 @@ class Prepared:
             key = parse_address(recipient_type.record_email(record)).key
         except MalformedAddress:
             return Reason.ADDRESS_CHANGED
-        return "" if delivery.address and key == delivery.address.key else Reason.ADDRESS_CHANGED
+        return "" if key == claimed.address_key else Reason.ADDRESS_CHANGED
 
     def compose(self, account: SenderAccount, delivery: Delivery) -> OutgoingMail:
         """Return the mail. Raises ``RenderFailed``, or whatever a property of the host's raises."""

@@ -25,7 +25,7 @@ from massmail_plugin.mailings.states import DeliveryState
 logger = logging.getLogger("massmail_plugin.delivery")
 
 #: Mails claimed at a time at most, however many connections there are: others want some too.
-_LARGEST_CLAIM = 500
+_LARGEST_CLAIM = 1000
 #: Seconds that the mails of one claim should last, at least and at most.
 _CLAIM_LASTS = (1.0, 5.0)
 
@@ -54,6 +54,8 @@ class Supply:
         #: Claimed by this turn, and not yet ended, by claim: a turn that has slept past its lease may have lost a mail
         #: and claimed it again.
         self._held: dict[tuple[int, str], Delivery] = {}
+        #: Those of them that may have killed a worker.
+        self._suspects = set[tuple[int, str]]()
 
     def __len__(self) -> int:
         return len(self._claimed) + len(self._ready)
@@ -77,7 +79,7 @@ class Supply:
         """Claim so much that it lasts for some seconds: few claims, and something left for other workers."""
         lasted, self._claimed_at = time.monotonic() - self._claimed_at, time.monotonic()
         if lasted < _CLAIM_LASTS[0]:
-            self._size = min(2 * self._size, _LARGEST_CLAIM)
+            self._size = min(4 * self._size, _LARGEST_CLAIM)
         elif lasted > _CLAIM_LASTS[1]:
             self._size = max(self._size // 2, conf.get("CLAIM_SIZE"))
 
@@ -96,6 +98,8 @@ class Supply:
         """Whether the next mail should be made now, so that ``ahead`` are ready."""
         if not self._claimed or len(self._ready) >= ahead:
             return False
+        if not self._suspects:
+            return True
         # What may have killed a worker is made and sent alone: if it does so again, no other can have been it.
         others = [job.delivery for job in (*in_flight, *self._ready)]
         return not others or not any(is_suspect(delivery) for delivery in (self._claimed[0][0], *others))
@@ -113,7 +117,10 @@ class Supply:
         return None
 
     def _hold(self, delivery: Delivery) -> None:
-        self._held[delivery.pk, delivery.claim_token] = delivery
+        claim = delivery.pk, delivery.claim_token
+        self._held[claim] = delivery
+        if is_suspect(delivery):
+            self._suspects.add(claim)
 
     def held(self) -> list[Delivery]:
         """Return what this turn has claimed and not let go."""
@@ -122,6 +129,7 @@ class Supply:
     def let_go(self, delivery: int, claim_token: str) -> None:
         """This claim has come to its end."""
         self._held.pop((delivery, claim_token), None)
+        self._suspects.discard((delivery, claim_token))
 
     def take(self) -> Job:
         """Return the next mail that has been made."""

@@ -37,7 +37,7 @@ def call_in_doubt(deliveries: QuerySet[Delivery], detail: str, *, now: dt.dateti
     handing = deliveries.filter(state=DeliveryState.HANDING)
     # Proof that comes in between leaves the mail where it is, for the next time.
     unknown = handing.filter(handed_at=None)
-    doubted = {"lease_until": None, "doubted_at": now, "detail": detail}
+    doubted: dict[str, Any] = {"lease_until": None, "doubted_at": now, "detail": detail}
     resending = Run.objects.filter(mailing__in_doubt=Mailing.InDoubt.RESEND).exclude(
         mailing__state=MailingState.CANCELLED
     )

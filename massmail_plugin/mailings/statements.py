@@ -34,13 +34,13 @@ class Slot(Expression):
 
 
 class Move:
-    """``states.move`` with slots: the same conditional UPDATE, ready to run.
+    """``states.move`` with slots: the same conditional UPDATE of rows named by their numbers, ready to run.
 
     It is written for the database that is in use when it is made.
     """
 
     def __init__(self, queryset: QuerySet[Any], target: MailingState | DeliveryState, **fields: Any) -> None:
-        query: Any = movable(queryset, target).query.chain(UpdateQuery)
+        query: Any = movable(queryset, target, by_number=True).query.chain(UpdateQuery)
         # The state last, as in ``states.move``.
         query.add_update_values({**fields, "state": target})
         self._sql, parameters = query.get_compiler(connection=connection).as_sql()

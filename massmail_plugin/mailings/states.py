@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Concat
 from django.utils.translation import gettext_lazy as _
 
 
@@ -142,21 +143,38 @@ DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
 }
 
 
-def move(queryset: QuerySet[Any], target: MailingState | DeliveryState, **fields: Any) -> int:
+def move(
+    queryset: QuerySet[Any],
+    target: MailingState | DeliveryState,
+    *,
+    by_number: bool = False,
+    **fields: Any,
+) -> int:
     """Move the rows of ``queryset`` to ``target``, as far as the table allows it from where each stands.
 
     One conditional UPDATE. Returns how many rows moved; 0 means that somebody else was first. Raises
-    ``ValueError`` for conditions on other tables that are not in subqueries of their own.
+    ``ValueError`` for conditions on other tables that are not in subqueries of their own. ``by_number``: see
+    :func:`movable`.
     """
     # The state last: MariaDB changes one column after the other, and a field's new value may hang on the old state.
-    return movable(queryset, target).update(**fields, state=target)
+    return movable(queryset, target, by_number=by_number).update(**fields, state=target)
 
 
-def movable(queryset: QuerySet[Any], target: MailingState | DeliveryState) -> QuerySet[Any]:
-    """Return those rows of ``queryset`` that the table allows to move to ``target``. Raises what ``move`` raises."""
+def movable(
+    queryset: QuerySet[Any], target: MailingState | DeliveryState, *, by_number: bool = False
+) -> QuerySet[Any]:
+    """Return those rows of ``queryset`` that the table allows to move to ``target``. Raises what ``move`` raises.
+
+    ``by_number``: the rows are named by their numbers, and are to be found by these alone. PostgreSQL, which knows
+    little of a ledger that has just been made, would rather look through all that have such a state.
+    """
     table: dict[Any, tuple[Any, ...]] = MAILING_MOVES if isinstance(target, MailingState) else DELIVERY_MOVES
     sources = [source for source, targets in table.items() if target in targets]
-    moving = queryset.filter(state__in=sources)
+    if by_number:
+        # No index holds this.
+        moving = queryset.alias(state_text=Concat("state", Value(""))).filter(state_text__in=sources)
+    else:
+        moving = queryset.filter(state__in=sources)
     # A join would put all conditions into a subquery (Django), which PostgreSQL does not ask again about a row that
     # somebody else has changed while the UPDATE waited for it: a mail just sent would become a cancelled one.
     if moving.query.count_active_tables() > 1:
