@@ -63,8 +63,8 @@ class Turn:
         self._stop = stop
         self._drained = Drained()
         self._supply = Supply(account)
-        self._crew = Crew(account)
         self._records = Records()
+        self._crew = Crew(account)
         #: What the senders have said and nobody has followed yet.
         self._unread = deque[Event]()
         #: Mails that wait at the fence, and since when.

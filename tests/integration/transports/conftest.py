@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.delivery.events import Asks, Crashed, Finished, Job
+from massmail_plugin.delivery.lines import Line
+from massmail_plugin.delivery.switchboard import Switchboard
+from massmail_plugin.delivery.transports.base import Outcome
 from massmail_plugin.delivery.transports.smtp import SmtpTransport
+from massmail_plugin.delivery.transports.waiting import Steps
+from massmail_plugin.mailings.models import Delivery
 
 
 @dataclass
@@ -54,13 +60,39 @@ def settle(settings: Any) -> Callable[..., None]:
     return change
 
 
-@pytest.fixture
-def smtp_transport() -> Any:
+class _Driven(Line):
+    """A line of a transport that opens itself with its first mail, as it does when it is driven alone."""
+
+    def _opening(self) -> Steps[None]:
+        yield from ()
+
+
+class OneOfMany(SmtpTransport):
+    """Driven as the connections of a turn are, which share one thread."""
+
+    def deliver(self, mail: Any, fence: Callable[[], bool]) -> Outcome:
+        board = Switchboard()
+        line = _Driven(self, board)
+        line.hand(Job(Delivery(), mail))
+        while True:
+            for event in board.listen(60):
+                match event:
+                    case Asks():
+                        line.answer(fence())
+                    case Crashed():
+                        raise event.error
+                    case Finished():
+                        board.close()
+                        return event.outcome
+
+
+@pytest.fixture(params=[SmtpTransport, OneOfMany], ids=["alone", "one of many"])
+def smtp_transport(request: Any) -> Any:
     """Return a function that makes a transport to a server; all are closed at the end."""
     made: list[SmtpTransport] = []
 
     def make(server: Any, **fields: Any) -> SmtpTransport:
-        made.append(SmtpTransport(an_unsaved_account(server, **fields)))
+        made.append(request.param(an_unsaved_account(server, **fields)))
         return made[-1]
 
     yield make
