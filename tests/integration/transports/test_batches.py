@@ -221,12 +221,12 @@ def test_who_says_no_before_the_fence_is_not_in_the_call(provider, account, monk
     run = _started(contacts(3))
     pass_fence, asked = ledger.commit_to_send, []
 
-    def commit(deliveries):
+    def commit(deliveries, known):
         if not asked:
             for delivery in Delivery.objects.filter(email="person2@customers.example"):
                 consent.opt_out(delivery.address, [Scope()], How(ConsentEvent.Method.LINK))
         asked.append(len(deliveries))
-        return pass_fence(deliveries)
+        return pass_fence(deliveries, known)
 
     monkeypatch.setattr(ledger, "commit_to_send", commit)
     drain(sender.pk)
