@@ -24,6 +24,7 @@ class MembersPanel(Panel):
             context: dict[str, Any] = super().get_context_data(parent_context)
             if self.instance.pk:
                 context["number"] = self.instance.members.count()
+                context["has_segments"] = self.instance.live_segments.exists()
                 context["members_url"] = reverse("massmail_target_lists:members", args=[self.instance.pk])
                 context["add_url"] = reverse("massmail_target_lists:add_people", args=[self.instance.pk])
             return context

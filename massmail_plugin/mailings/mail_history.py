@@ -49,8 +49,8 @@ class MailHistory(Behaviour):
         NOT_SINCE = "not_since", gettext_lazy("Not mailed since")
 
     when = forms.ChoiceField(
-        label=gettext_lazy("Mailings they got"),
-        choices=[("", gettext_lazy("Any or none")), *When.choices],
+        label=gettext_lazy("When they were mailed"),
+        choices=[("", gettext_lazy("Whenever or never")), *When.choices],
         required=False,
     )
     days = forms.IntegerField(
@@ -63,9 +63,8 @@ class MailHistory(Behaviour):
         ),
     )
     date = forms.DateField(
-        label=gettext_lazy("Or a date"),
+        label=gettext_lazy("Or since: the beginning of this day"),
         required=False,
-        help_text=gettext_lazy("For “since”: the first day that counts."),
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         input_formats=["%Y-%m-%d"],
     )

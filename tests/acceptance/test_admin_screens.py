@@ -22,6 +22,12 @@ SCREENS = [
     "mailings/inspect/1/",
     "mailings/doubts/1/",
     "mailings/send-test/1/",
+    "segments/",
+    "segments/new/",
+    "segments/new/crm.contact/",
+    "segments/inspect/1/",
+    "segments/edit/2/",
+    "segments/copy-people/1/",
     "accounts/",
     "accounts/new/",
     "accounts/inspect/1/",
@@ -134,7 +140,7 @@ def test_a_list_is_found_among_many(editor):
     # What is ticked stays in sight.
     expect(box.get_by_role("checkbox", checked=True)).to_be_visible()
     search.fill("no such list")
-    expect(box.get_by_text("No list matches.")).to_be_visible()
+    expect(box.get_by_text("Nothing matches.")).to_be_visible()
 
 
 def test_a_mailing_is_followed_to_its_end_without_reloading(editor):

@@ -71,7 +71,7 @@ class CopyPeople(ConfirmView, Step):
         context = super().get_context_data(**kwargs)
         return {
             **context,
-            "recipient_type": self.object.type,
+            "segment": self.object,
             "unseen": self.people.count() - self.number,
             "can_choose_list": context["form"].can_choose,
         }

@@ -41,6 +41,13 @@ def number_of(segment: Segment, user: Any) -> Number:
     return Number(people.count(), seen.count())
 
 
+def number_in(form: SegmentForm) -> Number:
+    """Count who fits what was typed in ``form``, whether or not it could be saved."""
+    if form.is_bound and (faults := form.faults):
+        return Number(fault=" ".join(faults))
+    return number_of(form.instance, form.for_user)
+
+
 class CountPeople(View):
     """Answers a form that is being filled in with the number that fits it, as a piece of HTML."""
 
@@ -61,10 +68,6 @@ class CountPeople(View):
 
     def _number(self, segment: Segment) -> Number:
         try:
-            form = SegmentForm(self.request.POST, instance=segment, for_user=self.request.user)
+            return number_in(SegmentForm(self.request.POST, instance=segment, for_user=self.request.user))
         except UnusableSegment as unusable:
             return Number(fault=str(unusable))
-        # A name is not needed to count.
-        if faults := form.non_field_errors():
-            return Number(fault=" ".join(map(str, faults)))
-        return number_of(form.instance, self.request.user)

@@ -20,7 +20,7 @@ from massmail_plugin import recipients
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import PolicyOf
 from massmail_plugin.admin.screens import Create, Edit
-from massmail_plugin.admin.segments.counting import number_of
+from massmail_plugin.admin.segments.counting import number_in
 from massmail_plugin.admin.segments.uses import uses_of
 from massmail_plugin.audience.segments.criteria import UnusableSegment, type_of
 from massmail_plugin.audience.segments.models import Segment
@@ -92,7 +92,7 @@ class CreateSegment(Create):
         return {
             **context,
             "recipient_type": segment.type,
-            "number": number_of(segment, self.request.user),
+            "number": number_in(context["form"]),
             "count_url": _url("count", segment.recipient_type),
         }
 
@@ -122,7 +122,7 @@ class EditSegment(Edit):
         return {
             **context,
             "recipient_type": saved.type,
-            "number": number_of(context["form"].instance, self.request.user),
+            "number": number_in(context["form"]),
             "count_url": _url("count_saved", saved.recipient_type, saved.pk),
             "unusable": "" if context["form"].is_bound else why_unusable(saved),
             "used": bool(uses_of(saved, self.request.user)),

@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.utils.functional import cached_property
 from django.utils.translation import get_language, gettext
 from wagtail.admin.forms import WagtailAdminModelForm
+from wagtail.admin.widgets import AdminAutoHeightTextInput
 
 from massmail_plugin.audience.segments import behaviour
 from massmail_plugin.audience.segments.criteria import as_it_was_typed, as_query, chosen_in, make_filters
@@ -29,6 +30,7 @@ class SegmentForm(WagtailAdminModelForm):
     class Meta:
         model = Segment
         fields = ["name", "description"]
+        widgets = {"description": AdminAutoHeightTextInput()}
 
     instance: Any
 
@@ -63,6 +65,18 @@ class SegmentForm(WagtailAdminModelForm):
         for form in self.criteria_forms:
             media += form.media
         return media
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong with what was chosen, a sentence each; the name and the like do not matter."""
+        self.errors  # noqa: B018
+        found = [
+            f"{form[name].label}: {error}" if name in form.fields else str(error)
+            for form in self.criteria_forms
+            for name, errors in form.errors.items()
+            for error in errors
+        ]
+        return found or [str(error) for error in self.non_field_errors()]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

@@ -54,6 +54,7 @@ class SegmentViewSet(ScopedViews, ModelViewSet):
     filterset_class = SegmentFilterSet
     search_fields = ["name", "description"]
     list_per_page = 30
+    ordering = ["name", "pk"]
     list_display = [
         "name",
         Column(

@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand
 from sandbox.crm.first_mailing import load_first_mailing
 from sandbox.crm.people import load_people
 from sandbox.crm.public_list import load_public_list
+from sandbox.crm.segments import load_segments
 from sandbox.crm.staff import load_staff
 
 
@@ -15,6 +16,7 @@ class Command(BaseCommand):
         created = load_people(load_staff())
         mailing = load_first_mailing()
         load_public_list()
+        load_segments()
         for kind, number in created.items():
             self.stdout.write(f"{number} {kind} added")
         self.stdout.write(f"The mailing “{mailing}” is {mailing.get_state_display()}")
