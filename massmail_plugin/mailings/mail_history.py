@@ -54,13 +54,7 @@ class MailHistory(Behaviour):
         required=False,
     )
     days = forms.IntegerField(
-        label=gettext_lazy("The last days"),
-        min_value=1,
-        max_value=3650,
-        required=False,
-        help_text=gettext_lazy(
-            "For “since”: how many days back from now, each time that the segment is used."
-        ),
+        label=gettext_lazy("Since: so many days ago"), min_value=1, max_value=3650, required=False
     )
     date = forms.DateField(
         label=gettext_lazy("Or since: the beginning of this day"),

@@ -143,6 +143,33 @@ def test_a_list_is_found_among_many(editor):
     expect(box.get_by_text("Nothing matches.")).to_be_visible()
 
 
+def test_a_segment_shows_how_many_fit_and_is_copied_into_a_list(editor):
+    page = editor.page
+    editor.opens("Mailings", "Segments")
+    page.get_by_role("link", name="Add segment").first.click()
+    editor.follows("Contacts")
+    count = page.locator("[data-massmail-count-target=answer]")
+    everybody = count.locator("strong").inner_text()
+    editor.stays_on_this_page()
+    editor.fills(Name="Dublin, never mailed", City_contains="dublin")
+    expect(count.locator("strong")).not_to_have_text(everybody)
+    dubliners = count.locator("strong").inner_text()
+    editor.chooses("When they were mailed", "Mailed since")
+    expect(count).to_contain_text("needs a number of days or a date")
+    editor.chooses("When they were mailed", "Never mailed")
+    expect(count.locator("strong")).to_have_text(dubliners)
+    editor.has_not_reloaded()
+    editor.presses("Create")
+    editor.sees("City contains: dublin")
+    editor.sees("Never mailed")
+    page.get_by_role("link", name="Copy into a target list").first.click()
+    assert _serious(page) == []
+    editor.fills(Or_the_name_of_a_new_list="Dublin today")
+    editor.presses("Copy")
+    editor.is_told(f"{dubliners} added to “Dublin today”")
+    expect(page.get_by_role("main").get_by_text(f"of {dubliners} people can be mailed")).to_be_visible()
+
+
 def test_a_mailing_is_followed_to_its_end_without_reloading(editor):
     page = editor.page
     page.goto("/admin/massmail/mailings/send/1/")

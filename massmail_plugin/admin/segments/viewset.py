@@ -80,10 +80,11 @@ class SegmentViewSet(ScopedViews, ModelViewSet):
 
     def get_urlpatterns(self) -> list[URLPattern]:
         return [
+            # The first of them is what the menu leads to.
+            *(pattern for pattern in super().get_urlpatterns() if pattern.name != "add"),
             # Before the form: whom is it about?
             path("new/", ChooseType.as_view(), name="add"),
             path("new/<str:type_key>/", self.add_view, name="add_of_type"),
-            *(pattern for pattern in super().get_urlpatterns() if pattern.name != "add"),
             path("count/<str:type_key>/", CountPeople.as_view(), name="count"),
             path("count/<str:type_key>/<int:pk>/", CountPeople.as_view(), name="count_saved"),
             path("copy-people/<int:pk>/", CopyPeople.as_view(), name="copy_people"),

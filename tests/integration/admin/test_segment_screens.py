@@ -193,7 +193,7 @@ def test_the_count_follows_what_is_typed_and_saves_nothing(editor, people):
     assert "<strong>2</strong> people" in editor.post(count, {}).content.decode()
     assert "<strong>1</strong> person" in editor.post(count, {"filter-city": "dub"}).content.decode()
     answer = editor.post(count, {"mailed-when": "since", "filter-city": "dub"}).content.decode()
-    assert "Something is wrong" in answer
+    assert "needs a number of days or a date" in answer
     assert not Segment.objects.exists()
 
 
