@@ -61,6 +61,8 @@ class AddressListing(Listing):
     @cached_property
     def header_more_buttons(self) -> list[Any]:
         buttons: list[Any] = super().header_more_buttons
+        why = reverse(f"{names.MAILINGS}:why")
+        buttons = [*buttons, Button(_("Did somebody get it?"), url=why, icon_name="help", priority=80)]
         if self.user_has_permission("erase"):
             url = reverse(f"{names.ADDRESSES}:erase_somebody")
             buttons = [*buttons, Button(_("Erase a person"), url=url, icon_name="bin", priority=90)]

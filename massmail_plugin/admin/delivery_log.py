@@ -7,7 +7,6 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 from django.forms import CheckboxSelectMultiple
-from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -15,15 +14,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column
-from wagtail.admin.widgets.button import Button
 
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import PolicyOf
 from massmail_plugin.admin.columns import AddressColumn, LinkColumn, MomentColumn
 from massmail_plugin.admin.delivery_rows import attach_cells, export
 from massmail_plugin.admin.doubts import doubtful_mailings
+from massmail_plugin.admin.exporting import Exported, Spreadsheet
 from massmail_plugin.admin.screens import Listing
-from massmail_plugin.admin.spreadsheets import stream_csv
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing
@@ -56,7 +54,7 @@ class DeliveryLogFilterSet(WagtailFilterSet):
         return queryset.filter(pk__in=happened.values("delivery"))
 
 
-class DeliveryLog(PolicyOf, Listing):
+class DeliveryLog(Exported, PolicyOf, Listing):
     """Searched by name and address, filtered, exported as it is filtered."""
 
     permission_model = Campaign
@@ -66,8 +64,6 @@ class DeliveryLog(PolicyOf, Listing):
     search_fields = ["name", "email"]
     filterset_class = DeliveryLogFilterSet
     paginate_by = 50
-    # Only its presence counts, for Wagtail's export switch; the rows are written below.
-    list_export = ["pk"]
     all_columns = [
         Column("name", label=_("Name")),
         AddressColumn("email", label=_("Address")),
@@ -127,24 +123,11 @@ class DeliveryLog(PolicyOf, Listing):
 
     @cached_property
     def header_more_buttons(self) -> list[Any]:
-        url = f"{self.index_url}?{self._export_query()}"
-        return [Button(gettext("Download CSV"), url=url, icon_name="download", priority=100)]
+        return self.export_buttons()
 
-    def _export_query(self) -> str:
-        query = self.request.GET.copy()
-        query["export"] = "csv"
-        query.pop("p", None)
-        query.pop("_w_filter_fragment", None)
-        return query.urlencode()
-
-    def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
-        if self.is_export:
-            return stream_csv(f"campaign-{self.campaign.pk}-log", *export(self.object_list))  # type: ignore[return-value]
-        return super().render_to_response(context, **kwargs)
+    def spreadsheet(self) -> Spreadsheet:
+        return f"campaign-{self.campaign.pk}-log", *export(self.object_list)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        # An export must not load the whole log for the page that it does not show.
-        if self.is_export:
-            return {}
         doubtful = doubtful_mailings(self.campaign, self.request.user)
         return {**super().get_context_data(**kwargs), "doubtful_mailings": doubtful}

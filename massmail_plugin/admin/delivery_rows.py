@@ -62,7 +62,7 @@ def export(deliveries: QuerySet[Delivery]) -> tuple[list[Any], Iterator[list[Any
         _("Name"),
         _("Address"),
         _("Mailing"),
-        _("Through list"),
+        _("Through"),
         _("Status"),
         _("Details"),
         _("Attempts"),

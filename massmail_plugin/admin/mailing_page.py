@@ -60,6 +60,13 @@ class MailingPage(OwnPage):
     @cached_property
     def header_more_buttons(self) -> list[Any]:
         buttons = super().header_more_buttons
+        people = reverse(f"{names.MAILINGS}:people", args=(self.object.pk,))
+        buttons.append(Button(_("Who gets it"), url=people, icon_name="group", priority=4))
+        buttons.append(
+            Button(
+                _("Did somebody get it?"), url=reverse(f"{names.MAILINGS}:why"), icon_name="help", priority=4
+            )
+        )
         if self.copy_url_name and may(self.request.user, "add", Mailing):
             url = reverse(self.copy_url_name, args=(self.object.pk,))
             buttons.append(Button(_("Copy"), url=url, icon_name="copy", priority=5))

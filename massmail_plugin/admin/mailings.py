@@ -27,11 +27,13 @@ from massmail_plugin.admin.columns import LinkColumn, MomentColumn, ProgressColu
 from massmail_plugin.admin.doubts import DoubtsView
 from massmail_plugin.admin.mailing_form import MailingForm, NoLongerDraft
 from massmail_plugin.admin.mailing_page import MailingPage, MailingProgress
+from massmail_plugin.admin.mailing_people import MailingPeople
 from massmail_plugin.admin.mailing_preview import MailingPreview
 from massmail_plugin.admin.mailing_verbs import CancelView, verb_routes
 from massmail_plugin.admin.screens import Create, Delete, Edit, Listing, ScopedViews
 from massmail_plugin.admin.send import SendView
 from massmail_plugin.admin.send_test import SendTestView
+from massmail_plugin.admin.why import WhyPage
 from massmail_plugin.mailings.models import Campaign, Mailing
 from massmail_plugin.mailings.progress import progress_of
 from massmail_plugin.mailings.states import DELETABLE, MailingState
@@ -206,6 +208,9 @@ class MailingViewSet(ScopedViews, ModelViewSet):
             *super().get_urlpatterns(),
             path("progress/<int:pk>/", self.construct_view(MailingProgress), name="progress"),
             path("preview/<int:pk>/", MailingPreview.as_view(), name="preview"),
+            path("people/<int:pk>/", MailingPeople.as_view(), name="people"),
+            path("people-results/<int:pk>/", MailingPeople.as_view(results_only=True), name="people_results"),
+            path("why/", WhyPage.as_view(), name="why"),
             path("send/<int:pk>/", self.construct_view(SendView), name="send"),
             path("send-test/<int:pk>/", self.construct_view(SendTestView), name="send_test"),
             path("doubts/<int:pk>/", self.construct_view(DoubtsView), name="doubts"),

@@ -81,6 +81,7 @@ class SendView(MailingScreen):
             "left_out": left_out(audience),
             "accounts": list(accounts_for(mailing.owner_id)),
             "zone": timezone.get_current_timezone_name(),
+            "people_url": reverse(f"{names.MAILINGS}:people", args=(mailing.pk,)),
             "preview_url": reverse(f"{names.MAILINGS}:preview", args=(mailing.pk,)),
             "first_leaves": moment(first_leaves) if first_leaves else "",
             "button_label": button_label(mailing, audience.included, at_once=first_leaves is None),

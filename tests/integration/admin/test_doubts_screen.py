@@ -198,7 +198,7 @@ def test_the_log_tells_how_a_doubt_ended_and_through_which_list(editor):
         assert "editor decided to count it as sent" in text
         assert mailing.campaign.target_lists.get().title in text
     rows = b"".join(editor.get(log, {"export": "csv"}).streaming_content).decode("utf-8-sig").splitlines()
-    assert rows[0].split(",")[3] == "Through list"
+    assert rows[0].split(",")[3] == "Through"
     assert mailing.campaign.target_lists.get().title in rows[1]
 
 
