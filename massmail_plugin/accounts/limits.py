@@ -51,13 +51,16 @@ class SendingLimits(models.Model):
         ),
     )
     spacing_from = models.PositiveSmallIntegerField(
-        _("shortest pause after a mail, in seconds"), default=0, validators=[MaxValueValidator(3600)]
+        _("shortest pause after a mail, in seconds"),
+        default=0,
+        validators=[MaxValueValidator(3600)],
+        help_text=_("For example 15."),
     )
     spacing_until = models.PositiveSmallIntegerField(
         _("longest pause, in seconds"),
         default=0,
         validators=[MaxValueValidator(3600)],
-        help_text=_("Each pause is drawn anew between the two, for example 15 and 35. Both 0: none."),
+        help_text=_("For example 35. Both 0: no pause."),
     )
     is_main = models.BooleanField(
         _("only for VIP recipients"),
@@ -73,13 +76,15 @@ class SendingLimits(models.Model):
         default=False,
         help_text=_("Not ticked: mails leave at any time, on any day."),
     )
-    work_from = models.TimeField(_("from"), null=True, blank=True, default=dt.time(8, 30))
+    work_from = models.TimeField(
+        _("from"), null=True, blank=True, default=dt.time(8, 30), help_text=_("Both empty: the whole day.")
+    )
     work_until = models.TimeField(
         _("until"),
         null=True,
         blank=True,
         default=dt.time(17, 30),
-        help_text=_("00:00 is midnight. Both empty: the whole day."),
+        help_text=_("00:00 is midnight."),
     )
     #: Numbers, Monday 0.
     working_days = models.JSONField(_("working days"), default=monday_to_thursday)

@@ -64,12 +64,17 @@ class SenderAccount(SendingLimits):
         _("server"), max_length=255, blank=True, help_text=_("For example smtp.example.com")
     )
     port = models.PositiveIntegerField(
-        _("port"), default=587, validators=[MinValueValidator(1), MaxValueValidator(65535)]
+        _("port"),
+        default=587,
+        validators=[MinValueValidator(1), MaxValueValidator(65535)],
+        help_text=_("Usually 587, or 465 with TLS."),
     )
     security = models.CharField(
         _("encryption"), max_length=10, choices=Security.choices, default=Security.STARTTLS
     )
-    username = models.CharField(_("user name"), max_length=255, blank=True)
+    username = models.CharField(
+        _("user name"), max_length=255, blank=True, help_text=_("Empty: the server asks for none.")
+    )
     password = SecretField(_("password"))
 
     backend = models.CharField(

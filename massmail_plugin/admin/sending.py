@@ -155,7 +155,7 @@ def seen_lately(now: datetime) -> list[Process]:
     for beat in beats[:200]:
         by_process.setdefault((beat.host, beat.process), []).append(beat)
     processes = [_process(signs, now) for signs in by_process.values()]
-    return sorted(processes, key=lambda one: (one.state_class != state_class("active"), now - one.last_seen))[
+    return sorted(processes, key=lambda one: (one.state_class != state_class("ready"), now - one.last_seen))[
         :50
     ]
 
@@ -166,7 +166,7 @@ def _process(signs: list[Heartbeat], now: datetime) -> Process:
     if newest.stopped_at:
         status, colour = _("stopped"), ""
     elif newest.last_seen >= now - heartbeats.SILENT_AFTER:
-        status, colour = _("alive"), state_class("active")
+        status, colour = _("alive"), state_class("ready")
     else:
         status, colour = _("ended, or does not answer"), ""
     return Process(

@@ -185,3 +185,52 @@ def test_a_mailing_is_followed_to_its_end_without_reloading(editor):
     # It has ended: the page asks no more.
     expect(page.locator("#massmail-clock")).to_have_attribute("data-seconds", "0")
     assert _serious(page) == []
+
+
+#: A mailing of which three people's mails are in doubt, in one transaction: the cluster must not send them first.
+_DOUBTS = """
+from django.db import transaction
+from django.utils import timezone
+from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.mailings import actions
+from massmail_plugin.mailings.models import Mailing, Run
+first = Mailing.objects.order_by("pk").first()
+with transaction.atomic():
+    mailing = Mailing.objects.create(
+        name="In doubt", campaign=first.campaign, template=first.template, owner=first.owner, start_at=timezone.now()
+    )
+    Mailing.objects.filter(pk=mailing.pk).update(state="done")
+    run = Run.objects.create(mailing=mailing, content="{}", finished_at=timezone.now())
+    from massmail_plugin.recipients.models import EmailAddress
+    for number, address in enumerate(EmailAddress.objects.order_by("pk")[:3]):
+        run.deliveries.create(
+            address=address, name=f"Person {number}", email=address.key, envelope=address.key,
+            recipient_type="crm.contact", object_id=f"in doubt {number}", state="in_doubt", attempts=1,
+            doubted_at=timezone.now(), account=SenderAccount.objects.first(), detail="The connection broke.",
+        )
+print("mailing", mailing.pk)
+"""
+
+
+@every_look
+def test_a_person_decides_what_becomes_of_mails_in_doubt(editor, sandbox, theme, size):
+    page = editor.page
+    number = sandbox.manage("shell", "-v", "0", "-c", _DOUBTS).split()[-1]
+    page.emulate_media(color_scheme=theme)
+    page.set_viewport_size(size)
+    page.goto(f"/admin/massmail/mailings/doubts/{number}/")
+    assert _serious(page) == []
+    people = page.get_by_role("list", name="Mails in doubt")
+    people.get_by_role("checkbox", name="Choose Person 0").check()
+    editor.presses("Count as sent")
+    editor.is_told("1 mail counts as sent.")
+    page.wait_for_url(f"**/inspect/{number}/")
+    # On the mailing's own page, too.
+    expect(people.get_by_role("checkbox", name="Choose Person 0")).to_have_count(0)
+    people.get_by_role("checkbox", name="Choose Person 1").check()
+    editor.presses("Send again")
+    editor.is_told("1 mail is sent again.")
+    people.get_by_role("checkbox", name="Choose Person 2").check()
+    editor.presses("Count as sent")
+    editor.is_told("1 mail counts as sent.")
+    expect(people).to_have_count(0)
