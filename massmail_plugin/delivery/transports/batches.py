@@ -87,10 +87,9 @@ class Desk:
                 self._close(key, batch)
             self._changed.notify_all()
             while not batch.is_closed:
-                before = len(batch.mails)
-                self._changed.wait(_GATHERING_SECONDS)
                 # Woken up by whatever happens at this desk: only when it stays silent, nobody else comes.
-                if batch.mails[0] is mail and len(batch.mails) == before and not batch.is_closed:
+                is_silent = not self._changed.wait(_GATHERING_SECONDS)
+                if is_silent and batch.mails[0] is mail and not batch.is_closed:
                     self._close(key, batch)
             return batch
 

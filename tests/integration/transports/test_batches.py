@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import Secret
 from massmail_plugin.delivery.prepared import Prepared
+from massmail_plugin.delivery.transports import batches
 from massmail_plugin.delivery.worker import drain
 from massmail_plugin.mailings.deciding import in_doubt
 from massmail_plugin.mailings.models import Delivery
@@ -36,6 +37,12 @@ def sparkpost(accepted, rejected=0):
 def provider():
     with HttpProvider() as provider:
         yield provider
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    """Batches here are full: however slow the machine is, nobody is left behind."""
+    monkeypatch.setattr(batches, "_GATHERING_SECONDS", 30)
 
 
 @pytest.fixture
@@ -135,7 +142,7 @@ def test_each_recipient_of_a_call_gets_exactly_their_own_mail(provider, account,
 @pytest.mark.parametrize("first_name", ["%recipient.subject%", "%recipient"])
 def test_a_mail_that_reads_like_a_placeholder_goes_alone(provider, account, first_name):
     provider.answers = [MAILGUN, MAILGUN]
-    sender = account()
+    sender = account(batch_size=2)
     _started([a_contact(first_name=first_name), *contacts(2)])
     drain(sender.pk)
     alone = [request.payload for request in provider.requests if "recipient-variables" not in request.payload]
@@ -211,6 +218,15 @@ def test_a_provider_that_does_not_say_which_mails_it_took_leaves_them_in_doubt(p
     drain(sender.pk)
     assert set(run.deliveries.values_list("state", flat=True)) == {DeliveryState.IN_DOUBT}
     assert "did not say" in run.deliveries.first().detail
+
+
+def test_a_batch_that_is_not_full_leaves_all_the_same(provider, account, monkeypatch):
+    monkeypatch.setattr(batches, "_GATHERING_SECONDS", 0.05)
+    provider.answers = [MAILGUN] * 3
+    sender = account(batch_size=50)
+    run = _started(contacts(3))
+    drain(sender.pk)
+    assert set(run.deliveries.values_list("state", flat=True)) == {DeliveryState.ACCEPTED}
 
 
 def test_who_says_no_before_the_fence_is_not_in_the_call(provider, account, monkeypatch):
