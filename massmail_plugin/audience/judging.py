@@ -21,6 +21,9 @@ Pick = Callable[[QuerySet[Candidate]], QuerySet[Candidate]]
 
 _CHUNK = 500
 
+#: What a row says of somebody who was erased, besides the number of the record.
+NAMELESS = {"name": "", "email": "", "envelope": "", "key": "", "detail": ""}
+
 
 def rule(reason: Reason, pick: Pick, detail: str = "") -> Rule:
     """Return a rule that leaves out whom ``pick`` picks, in one statement."""
@@ -34,8 +37,8 @@ def rule(reason: Reason, pick: Pick, detail: str = "") -> Rule:
 def rules_of(audience: Audience) -> list[Rule]:
     """Return the rules of every audience in their order: the first one that fits is the reason that people read."""
     return [
-        *(one for key, title in audience.excluded.items() for one in _excluded_by(audience, key, title)),
         _leave_out_erased,
+        *(one for key, title in audience.excluded.items() for one in _excluded_by(audience, key, title)),
         _flagged(Reason.COMPLAINED, complained_since__isnull=False),
         _flagged(Reason.OPTED_OUT, opted_out_since__isnull=False),
         _flagged(Reason.INVALID, invalid_since__isnull=False),
@@ -74,15 +77,15 @@ def _still_in(audience: Audience) -> QuerySet[Candidate]:
 
 
 def _leave_out_erased(audience: Audience) -> None:
-    """Only Python can compute the keyed hashes."""
-    rest = _still_in(audience).order_by("pk").values_list("pk", "key")
+    """Only Python can compute the keyed hashes. Nothing that names these people is copied any further."""
     if not has_erased():
         return
+    rest = audience.candidates.exclude(key="").order_by("pk").values_list("pk", "key")
     last = 0
     while chunk := list(rest.filter(pk__gt=last)[:_CHUNK]):
         erased = erased_keys(key for _pk, key in chunk)
         gone = [pk for pk, key in chunk if key in erased]
-        Candidate.objects.filter(pk__in=gone).update(reason=Reason.ERASED)
+        Candidate.objects.filter(pk__in=gone).update(reason=Reason.ERASED, **NAMELESS)
         last = chunk[-1][0]
 
 

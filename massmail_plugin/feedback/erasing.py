@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from massmail_plugin.audience.audiences import Candidate
 from massmail_plugin.audience.belonging import members_of, records_with
 from massmail_plugin.audience.importing import forgetting
+from massmail_plugin.audience.judging import NAMELESS
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.sign_ups import SignUp
 from massmail_plugin.feedback.models import DeliveryEvent
@@ -48,6 +50,7 @@ def erase(key: str, how: How) -> Erased:
         # First, so that the fence lets nothing more pass.
         address = erased.erase_address(key, how)
         memberships, _per_model = members_of(records_with(key)).delete()
+        Candidate.objects.filter(key=key).update(reason=Reason.ERASED, **NAMELESS)
         forgetting.forget(key)
         SignUp.objects.filter(key=key).delete()
         Subscriber.objects.filter(key=key).delete()

@@ -29,7 +29,15 @@ from massmail_plugin.recipients.consent import How
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, Subscriber
 from massmail_plugin.recipients.subscribers import ensure_subscriber
 from sandbox.crm.models import Contact
-from tests.builders import a_contact, a_mailing, a_target_list, an_account, an_administrator, start_now
+from tests.builders import (
+    a_campaign,
+    a_contact,
+    a_mailing,
+    a_target_list,
+    an_account,
+    an_administrator,
+    start_now,
+)
 from tests.integration.feedback.conftest import ADDRESS, Sent
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +130,21 @@ def test_a_failed_mail_that_is_tried_again_says_why_it_is_left_out(sent: Sent) -
     erasing.erase(ADDRESS, HOW)
     delivery = Delivery.objects.select_related("address", "run").get(pk=sent.delivery.pk)
     assert Prepared([delivery]).changed_since_start(delivery) == Reason.ERASED
+
+
+def test_a_later_mailing_leaves_the_hosts_record_out_without_naming_anybody(sent: Sent) -> None:
+    """The record is still in the CRM, and still in a list."""
+    erasing.erase(ADDRESS, HOW)
+    again = a_target_list(*Contact.objects.all())
+    excluded = a_target_list(Contact.objects.get(email=ADDRESS))
+
+    run = start_now(a_mailing(campaign=a_campaign(again, excluding=[excluded])))
+
+    rows = run.deliveries.filter(object_id=sent.delivery.object_id)
+    assert list(rows.values_list("state", "reason", "name", "email", "address")) == [
+        ("skipped", Reason.ERASED, "", "", None)
+    ]
+    assert ADDRESS not in everything_we_keep()
 
 
 def test_the_command_erases_whoever_it_is() -> None:
