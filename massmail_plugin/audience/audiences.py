@@ -71,8 +71,9 @@ class Candidate(models.Model):
     by key, and of the primary keys.
     """
 
+    # Without a constraint, which would be checked for each of a million rows: they go with ``working_out.forget``.
     audience = models.ForeignKey(
-        Audience, on_delete=models.CASCADE, related_name="candidates", db_index=False
+        Audience, on_delete=models.CASCADE, related_name="candidates", db_index=False, db_constraint=False
     )
     #: In an excluded source: keeps others out, and gets nothing itself.
     excluded = models.BooleanField(default=False)

@@ -61,7 +61,8 @@ def leave_out_repeated(audience: Audience) -> None:
     foreign = Case(When(reason=Reason.NOT_YOURS, then=1), default=0)
     by_address: dict[str, Any] = {"partition_by": F("key"), "order_by": [foreign.asc(), F("id").asc()]}
     numbered = people.annotate(number=Window(RowNumber(), **by_address))
-    _update(numbered.filter(number__gt=1), is_repeated=True)
+    if not _update(numbered.filter(number__gt=1), is_repeated=True):
+        return
     named = people.annotate(
         number=Window(RowNumber(), **by_address), first=Window(FirstValue("name"), **by_address)
     ).filter(number__gt=1)
@@ -107,8 +108,8 @@ def _who_left(audience: Audience) -> QuerySet[Any]:
     return ListOptOut.objects.filter(scope__in=list(audience.sources)).values("address__key")
 
 
-def _update(picked: QuerySet[Candidate], **values: Any) -> None:
-    """Update the rows that a query finds, in one statement.
+def _update(picked: QuerySet[Candidate], **values: Any) -> int:
+    """Update the rows that a query finds, in one statement. Returns their number.
 
     MariaDB refuses to read the table that it updates, but for a derived table.
     """
@@ -124,3 +125,4 @@ def _update(picked: QuerySet[Candidate], **values: Any) -> None:
     statement = f"UPDATE {table} SET {sets} WHERE {key} IN ({rows})"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(statement, [*values.values(), *params])
+        return int(cursor.rowcount)

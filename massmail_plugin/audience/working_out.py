@@ -31,6 +31,7 @@ def open_audience(subject: str, sources: Sequence[Source], excluded: Sequence[So
         return Audience.objects.create(subject=subject, sources=_titles(sources), excluded=_titles(excluded))
 
 
+@transaction.atomic
 def forget(subject: str) -> None:
     """Delete an audience, without reading its rows."""
     old = Audience.objects.select_for_update().filter(subject=subject).first()

@@ -28,10 +28,11 @@ class Database(ABC):
         self.folder = folder
 
     @contextmanager
-    def filled(self, mails: int) -> Iterator[None]:
+    def filled(self, number: int, module: str = "prepare") -> Iterator[None]:
+        """Fill it with ``number`` mails or people by ``tests.benchmarks.<module>``."""
         self.create()
         try:
-            command = [sys.executable, "-m", "tests.benchmarks.prepare", str(mails)]
+            command = [sys.executable, "-m", f"tests.benchmarks.{module}", str(number)]
             subprocess.run(command, cwd=REPOSITORY, env=os.environ | self.environment("full"), check=True)
             yield
         finally:

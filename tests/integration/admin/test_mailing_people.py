@@ -101,6 +101,7 @@ def test_while_the_people_are_counted_the_page_says_so_and_looks_again(admin_cli
         actions.release(draft)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_long_lists_are_counted_in_the_background(draft, monkeypatch):
     from massmail_plugin.mailings import people
 
@@ -108,6 +109,8 @@ def test_long_lists_are_counted_in_the_background(draft, monkeypatch):
     assert not people.count_people(draft).is_complete
     assert people.go_on_counting(lambda: False) is False
     assert people.count_people(draft).counts[""] == 1
+    people.forget_people(draft)
+    assert not Audience.objects.exists()
 
 
 def test_who_may_not_look_at_mailings_sees_nobody(client, draft):
