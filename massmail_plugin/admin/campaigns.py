@@ -18,6 +18,7 @@ from massmail_plugin.admin import names
 from massmail_plugin.admin.campaign_form import CampaignForm
 from massmail_plugin.admin.campaign_page import CampaignPage
 from massmail_plugin.admin.delivery_log import DeliveryLog
+from massmail_plugin.admin.log_to_list import AddFromLog
 from massmail_plugin.admin.screens import Create, Listing, ScopedViews
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState
@@ -106,6 +107,7 @@ class CampaignViewSet(ScopedViews, ModelViewSet):
         return [
             *super().get_urlpatterns(),
             path("log/<int:pk>/", DeliveryLog.as_view(**log), name="log"),
+            path("log/<int:pk>/add-to-list/", AddFromLog.as_view(), name="log_to_list"),
             path("log-results/<int:pk>/", DeliveryLog.as_view(**log, results_only=True), name="log_results"),
         ]
 

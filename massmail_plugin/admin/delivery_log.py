@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column
+from wagtail.admin.widgets.button import Button
 
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import PolicyOf
@@ -123,7 +124,11 @@ class DeliveryLog(Exported, PolicyOf, Listing):
 
     @cached_property
     def header_more_buttons(self) -> list[Any]:
-        return self.export_buttons()
+        to_list = reverse(f"{names.CAMPAIGNS}:log_to_list", args=(self.campaign.pk,))
+        shown = self.query_shown().urlencode()
+        label = gettext("Add these people to a target list")
+        url = f"{to_list}?{shown}" if shown else to_list
+        return [Button(label, url=url, icon_name="group", priority=90), *self.export_buttons()]
 
     def spreadsheet(self) -> Spreadsheet:
         return f"campaign-{self.campaign.pk}-log", *export(self.object_list)

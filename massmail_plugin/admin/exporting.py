@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.utils.functional import cached_property
 from wagtail.admin.widgets.button import Button
 
@@ -31,15 +31,21 @@ class Exported:
     def export_buttons(self) -> list[Button]:
         """Return buttons that keep the screen's filters and search."""
         view: Any = self
-        query = view.request.GET.copy()
-        for name in ("p", "_w_filter_fragment"):
-            query.pop(name, None)
+        query = self.query_shown()
         buttons = []
         for priority, (key, (label, _send)) in enumerate(FORMATS.items(), start=100):
             query["export"] = key
             url = f"{view.get_index_url()}?{query.urlencode()}"
             buttons.append(Button(label, url=url, icon_name="download", priority=priority))
         return buttons
+
+    def query_shown(self) -> QueryDict:
+        """Return how the screen is filtered and searched, on whichever of its pages."""
+        view: Any = self
+        query: QueryDict = view.request.GET.copy()
+        for name in ("p", "_w_filter_fragment"):
+            query.pop(name, None)
+        return query
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         # An export needs nothing of the page that it does not show.

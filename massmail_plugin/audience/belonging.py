@@ -42,7 +42,7 @@ def members_of(records: Iterable[Record]) -> QuerySet[TargetListMember]:
 
 def _ids_with(recipient_type: RecipientType, key: str) -> Iterator[str]:
     field = recipient_type.email
-    spelled = [Q(**{f"{field}__icontains": spelling}) for spelling in _spellings(key)]
+    spelled = [Q(**{f"{field}__icontains": spelling}) for spelling in spellings(key)]
     records = recipient_type.get_queryset().filter(Q(*spelled, _connector=Q.OR)).order_by("pk")
     for pk, email in records.values_list("pk", field):
         try:
@@ -52,9 +52,11 @@ def _ids_with(recipient_type: RecipientType, key: str) -> Iterator[str]:
             continue
 
 
-def _spellings(key: str) -> set[str]:
-    """Return the address with its domain in ASCII, and as people write it."""
+def spellings(key: str) -> set[str]:
+    """Return the normalised address with its domain in ASCII, and as people write it."""
     local, _at, domain = key.rpartition("@")
+    if "xn--" not in domain:
+        return {key}
     try:
         return {key, f"{local}@{idna.decode(domain)}"}
     except idna.IDNAError:

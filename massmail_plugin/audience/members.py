@@ -38,18 +38,29 @@ def add_members(
     added_by: AbstractBaseUser | None = None,
 ) -> Added:
     """Add records by primary key; those already in the list stay as they are. Memory stays flat."""
+    return add_keyed_members(target_list, recipient_type.key, object_ids, added_by=added_by)
+
+
+def add_keyed_members(
+    target_list: TargetListPage,
+    type_key: str,
+    object_ids: Iterable[object],
+    *,
+    added_by: AbstractBaseUser | None = None,
+) -> Added:
+    """Do the same for records of a type that the host may register no longer."""
     new = already = 0
     ids = iter(object_ids)
     while chunk := list(islice(ids, _CHUNK)):
         wanted = {str(pk): None for pk in chunk}
         known = set(
-            target_list.members.filter(
-                recipient_type=recipient_type.key, object_id__in=list(wanted)
-            ).values_list("object_id", flat=True)
+            target_list.members.filter(recipient_type=type_key, object_id__in=list(wanted)).values_list(
+                "object_id", flat=True
+            )
         )
         missing = [
             TargetListMember(  # type: ignore[misc]
-                target_list=target_list, recipient_type=recipient_type.key, object_id=pk, added_by=added_by
+                target_list=target_list, recipient_type=type_key, object_id=pk, added_by=added_by
             )
             for pk in wanted
             if pk not in known
@@ -60,23 +71,14 @@ def add_members(
     return Added(new, already)
 
 
-def copy_members(source: TargetListPage, target: TargetListPage) -> int:
-    """Add everybody in ``source`` to ``target``. Returns how many came new."""
-    copied = 0
-    for recipient_type in recipients.all_types():
-        # A list, because the table that is read here is written to below.
-        ids = list(
-            source.members.filter(recipient_type=recipient_type.key).values_list("object_id", flat=True)
-        )
-        copied += add_members(target, recipient_type, ids).new
-    return copied
-
-
 def remove_members(target_list: TargetListPage, members: QuerySet[TargetListMember] | Iterable[int]) -> int:
     """Take members, a queryset or row numbers, out of the list. Consent is untouched. Returns how many left."""
-    rows = members.values("pk") if isinstance(members, QuerySet) else list(members)
-    deleted, _per_model = target_list.members.filter(pk__in=rows).delete()
-    return deleted
+    if isinstance(members, QuerySet):
+        return target_list.members.filter(pk__in=members.values("pk")).delete()[0]
+    removed, rows = 0, iter(members)
+    while chunk := list(islice(rows, _CHUNK)):
+        removed += target_list.members.filter(pk__in=chunk).delete()[0]
+    return removed
 
 
 def records_of(target_list: TargetListPage, recipient_type: RecipientType) -> QuerySet[Any]:

@@ -16,7 +16,7 @@ from wagtail.log_actions import LogActionRegistry, LogFormatter
 
 from massmail_plugin.admin.target_lists.bulk_action import AddToTargetList
 from massmail_plugin.admin.target_lists.screens import url_to
-from massmail_plugin.audience.members import copy_members
+from massmail_plugin.audience.carrying import copy_people
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListPage
 
 hooks.register("register_bulk_action", AddToTargetList)
@@ -100,7 +100,7 @@ def go_on_with_people(request: HttpRequest, page: Any) -> HttpResponse | None:
 
 @hooks.register("after_copy_page")
 def copy_people_too(request: HttpRequest, page: Any, new_page: Any) -> None:
-    """A copied list holds the same people: Wagtail copies only the page."""
+    """A copied list holds the same people, but for those who have left it: Wagtail copies only the page."""
     source, target = page.specific, new_page.specific
     if isinstance(source, TargetListPage) and isinstance(target, TargetListPage):
-        copy_members(source, target)
+        copy_people(source, target, added_by=request.user)

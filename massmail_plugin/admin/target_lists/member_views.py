@@ -7,6 +7,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -25,7 +26,7 @@ from massmail_plugin.admin.target_lists.rows import STATUSES, MemberRow, member_
 from massmail_plugin.admin.target_lists.screens import OfTargetList, SelectableListing, url_to
 from massmail_plugin.admin.target_lists.selection import Listing, everything_in, ticked
 from massmail_plugin.audience.members import members_among, remove_members
-from massmail_plugin.audience.models import TargetListMember
+from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.standing import Standing, standing_of, standing_of_members
 
 #: Up to this size everybody in a list is looked at for each page shown; above, only on request.
@@ -92,6 +93,12 @@ class MembersView(ExportedMembers, SelectableListing):
     def get_action_url(self) -> str:
         return url_to("remove_members", self.target_list.pk)
 
+    def get_more_actions(self) -> list[tuple[Any, str]]:
+        return [
+            (_("Copy to another list"), url_to("copy_members", self.target_list.pk)),
+            (_("Move to another list"), url_to("move_members", self.target_list.pk)),
+        ]
+
     def get_select_all_label(self, number: int) -> str:
         return ngettext("Select %(number)d person found", "Select all %(number)d people found", number) % {
             "number": number
@@ -131,6 +138,12 @@ class MembersView(ExportedMembers, SelectableListing):
         return [
             Button(
                 _("Import a file"), url=url_to("import", self.target_list.pk), icon_name="upload", priority=10
+            ),
+            Button(
+                _("Merge with other lists"),
+                url=url_to("merge", self.target_list.pk),
+                icon_name="group",
+                priority=15,
             ),
             Button(_("Edit title and description"), url=edit, icon_name="edit", priority=20),
             *exports,
@@ -196,6 +209,15 @@ class MembersView(ExportedMembers, SelectableListing):
         }
 
 
+def selected_members(request: HttpRequest, target_list: TargetListPage) -> QuerySet[TargetListMember]:
+    """Return the members that were ticked, or all that the screen shows. Raises SelectionRefused."""
+    ids = request.GET.getlist("id")
+    if "all" in ids:
+        return everything_in(Listing(MembersView, kwargs={"list_id": target_list.pk}), request)
+    members: QuerySet[TargetListMember] = target_list.members.all()
+    return members.filter(pk__in=ticked(TargetListMember, ids).values("pk"))
+
+
 class RemoveMembers(OfTargetList, ConfirmView):
     """Takes the selected people out of the list."""
 
@@ -212,11 +234,7 @@ class RemoveMembers(OfTargetList, ConfirmView):
 
     @cached_property
     def selected(self) -> QuerySet[TargetListMember]:
-        ids = self.request.GET.getlist("id")
-        if "all" in ids:
-            listing = Listing(MembersView, kwargs={"list_id": self.target_list.pk})
-            return everything_in(listing, self.request)
-        return self.target_list.members.filter(pk__in=ticked(TargetListMember, ids).values("pk"))
+        return selected_members(self.request, self.target_list)
 
     def act(self, form: ConfirmForm) -> str:
         removed = remove_members(self.target_list, self.selected)

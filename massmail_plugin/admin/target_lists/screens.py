@@ -65,6 +65,10 @@ class SelectableListing(OfTargetList, BaseListingView):
     def get_action_url(self) -> str:
         raise NotImplementedError
 
+    def get_more_actions(self) -> list[tuple[Any, str]]:
+        """Return labels and addresses of what else can be done with the ticked."""
+        return []
+
     def get_select_all_label(self, number: int) -> str:
         """Return the label of the button that selects all ``number`` records found."""
         raise NotImplementedError
@@ -80,5 +84,6 @@ class SelectableListing(OfTargetList, BaseListingView):
             **context,
             "action_label": self.action_label,
             "action_url": self.get_action_url(),
+            "more_actions": self.get_more_actions(),
             "select_all_label": self.get_select_all_label(context["items_count"]),
         }

@@ -34,6 +34,7 @@ from massmail_plugin.admin.target_lists.page_views import CreateTargetList, Edit
 from massmail_plugin.admin.target_lists.permissions import may_add_lists, may_open_lists, works_with_lists
 from massmail_plugin.admin.target_lists.screens import NAMESPACE, url_to
 from massmail_plugin.admin.target_lists.sizes import size_of
+from massmail_plugin.admin.target_lists.transfer_views import CopyMembers, MergeLists, MoveMembers
 from massmail_plugin.audience.members import get_index_page
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.mailings.models import Run
@@ -146,6 +147,9 @@ class TargetListViewSet(PageListingViewSet):
             path(one, members[0], name="members"),
             path(f"{one}results/", members[1], name="members_results"),
             path(f"{one}remove/", RemoveMembers.as_view(), name="remove_members"),
+            path(f"{one}copy/", CopyMembers.as_view(), name="copy_members"),
+            path(f"{one}move/", MoveMembers.as_view(), name="move_members"),
+            path(f"{one}merge/", MergeLists.as_view(), name="merge"),
             path(f"{one}add/", AddPeople.as_view(), name="add_people"),
             path(chosen, choose[0], name="choose"),
             path(f"{chosen}results/", choose[1], name="choose_results"),

@@ -105,6 +105,8 @@ def start(
         delimiter=delimiter,
         sheet=sheet,
         started_by=user,
+        # Shown no more: nothing of people's data is kept that is not needed.
+        samples={},
     )
 
 

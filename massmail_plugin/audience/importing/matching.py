@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
 
-import idna
 from django.db.models.functions import Lower, Trim
 
+from massmail_plugin.audience import belonging
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.recipients import RecipientType
 from massmail_plugin.recipients.access import choosable_records, choosable_types
@@ -33,7 +33,7 @@ def find_records(keys: Collection[str], user: Any) -> dict[str, tuple[RecipientT
 def _having(recipient_type: RecipientType, keys: set[str], user: Any) -> Iterator[tuple[str, str]]:
     written = Lower(Trim(recipient_type.email))
     records = choosable_records(user, recipient_type).annotate(massmail_written=written).order_by("pk")
-    spellings = {spelling for key in keys for spelling in _spellings(key)}
+    spellings = {spelling for key in keys for spelling in belonging.spellings(key)}
     for pk, email in records.filter(massmail_written__in=spellings).values_list("pk", recipient_type.email):
         # Some databases find "josé" for "jose".
         key = _key(email)
@@ -46,17 +46,6 @@ def _key(email: str) -> str:
         return parse_address(email).key
     except MalformedAddress:
         return ""
-
-
-def _spellings(key: str) -> list[str]:
-    """Return how records may have it: the domain in ASCII or, for international ones, in letters."""
-    local, _at, domain = key.rpartition("@")
-    if "xn--" not in domain:
-        return [key]
-    try:
-        return [key, f"{local}@{idna.decode(domain)}"]
-    except idna.IDNAError:
-        return [key]
 
 
 def not_mailable(keys: Collection[str], scope: str) -> Counter[str]:
