@@ -38,6 +38,7 @@ ANY_DATABASE = {
     "integration/audience/test_adding_from_listings.py": "forms over the verbs of test_list_members",
     "integration/audience/test_list_screens.py": "forms over Wagtail's page views",
     "integration/audience/test_import_screens.py": "forms over the verbs of test_importing",
+    "integration/audience/test_transfer_screens.py": "forms over the verbs of test_carrying and of the log",
     "integration/audience/test_list_privacy.py": "Wagtail's permission policies",
     "integration/admin/test_account_screens.py": "one form over one table",
     "integration/admin/test_address_screens.py": "one listing over one table",

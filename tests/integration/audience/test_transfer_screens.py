@@ -1,0 +1,201 @@
+"""Copying, moving and merging, on the screens of a list; and from a campaign's log into a list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.test import Client
+from wagtail.models import PageLogEntry
+
+from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.feedback.models import DeliveryEvent
+from massmail_plugin.mailings.models import Campaign, Delivery
+from massmail_plugin.recipients.consent import How, opt_out
+from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
+from tests.builders import a_campaign, a_contact, a_mailing, a_target_list, a_user, an_account, start_now
+from tests.integration.audience.conftest import member_names, messages_of
+
+pytestmark = pytest.mark.django_db
+
+Submit = Callable[..., Any]
+BY_LINK = How(ConsentEvent.Method.LINK)
+
+
+def url_of(target_list: TargetListPage, what: str, query: str = "") -> str:
+    return f"/admin/target-lists/{target_list.pk}/{what}/?{query}"
+
+
+@pytest.fixture
+def people() -> TargetListPage:
+    return a_target_list(
+        *(a_contact(f"{name}@example.org", first_name=name) for name in ("ada", "bob", "eve"))
+    )
+
+
+def test_everybody_found_is_moved_to_a_new_list_and_the_histories_say_so(
+    submit: Submit, people: TargetListPage
+) -> None:
+    page = submit(url_of(people, "move", "q=ada&id=all"), new_list="Mathematicians")
+    new = TargetListPage.objects.get(title="Mathematicians")
+
+    assert "1 added to “Mathematicians”." in messages_of(page)
+    assert (new.members.count(), people.members.count()) == (1, 2)
+    logged = PageLogEntry.objects.filter(action__startswith="massmail.").values_list("page_id", "action")
+    assert {(new.pk, "massmail.add_members"), (people.pk, "massmail.remove_members")} <= set(logged)
+
+
+def test_the_ticked_are_copied_to_another_list(submit: Submit, people: TargetListPage) -> None:
+    other = a_target_list(title="Other")
+    rows = list(people.members.order_by("pk").values_list("pk", flat=True))[:2]
+    page = submit(url_of(people, "copy", f"id={rows[0]}&id={rows[1]}"), target_list=other.pk)
+
+    assert "2 added to “Other”." in messages_of(page)
+    assert (other.members.count(), people.members.count()) == (2, 3)
+
+
+def test_who_has_opted_out_stays_behind_and_it_is_said(submit: Submit, people: TargetListPage) -> None:
+    opt_out(EmailAddress.objects.create(key="eve@example.org"), [people.consent_scope], BY_LINK)
+    other = a_target_list(title="Other")
+    page = submit(url_of(people, "move", "id=all"), target_list=other.pk)
+
+    assert "1 stayed behind, who has opted out of" in messages_of(page)
+    assert (other.members.count(), people.members.count()) == (2, 1)
+
+
+def test_a_list_is_not_carried_into_itself(browser: Client, people: TargetListPage) -> None:
+    a_target_list()
+    form = browser.get(url_of(people, "move", "id=all")).context["form"]
+
+    assert people not in form.fields["target_list"].queryset
+
+
+def test_a_selection_that_has_changed_is_asked_again(browser: Client, people: TargetListPage) -> None:
+    other = a_target_list()
+    page = browser.post(url_of(people, "move", "id=all"), {"number": 2, "target_list": other.pk})
+
+    assert "it is 3 now" in page.content.decode()
+    assert not other.members.exists()
+
+
+def test_lists_are_merged_and_the_others_emptied_where_wanted(
+    browser: Client, people: TargetListPage
+) -> None:
+    into, other = a_target_list(title="Into"), a_target_list(a_contact(), title="Other")
+    page = browser.post(url_of(into, "merge"), {"lists": [people.pk, other.pk]}, follow=True)
+    assert into.members.count() == 4
+    assert "3 added to “Into”." in messages_of(page)
+
+    browser.post(url_of(into, "merge"), {"lists": [people.pk, other.pk], "move": "on"})
+    assert (into.members.count(), people.members.count(), other.members.count()) == (4, 0, 0)
+
+
+def test_a_locked_list_is_not_emptied(browser: Client, people: TargetListPage) -> None:
+    into = a_target_list()
+    people.locked, people.locked_by = True, a_user()
+    people.save()
+    page = browser.post(url_of(into, "merge"), {"lists": [people.pk], "move": "on"})
+
+    assert "You may not take people out of" in page.content.decode()
+    assert (into.members.count(), people.members.count()) == (0, 3)
+
+
+@pytest.mark.parametrize("what", ["copy", "move", "merge"])
+def test_a_locked_list_takes_and_gives_nobody(browser: Client, people: TargetListPage, what: str) -> None:
+    people.locked, people.locked_by = True, a_user()
+    people.save()
+
+    # Wagtail's answer to who may not: to the start page, with a message.
+    assert browser.get(url_of(people, what, "id=all")).url == "/admin/"
+
+
+@pytest.fixture
+def sent(people: TargetListPage) -> Campaign:
+    """A mailing that reached ada and bob; ada has clicked; eve's mail failed."""
+    an_account()
+    campaign = a_campaign(people)
+    run = start_now(a_mailing(campaign=campaign))
+    Delivery.objects.filter(run=run).update(state="accepted")
+    Delivery.objects.filter(run=run, email="eve@example.org").update(state="failed")
+    ada = Delivery.objects.get(run=run, email="ada@example.org")
+    DeliveryEvent.objects.create(
+        delivery=ada, kind=DeliveryEvent.Kind.CLICKED, at=run.started_at, dedupe_key="1"
+    )
+    return campaign
+
+
+def log_url(campaign: Campaign, query: str) -> str:
+    return f"/admin/massmail/campaigns/log/{campaign.pk}/add-to-list/?{query}"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("state=failed", {"eve"}),
+        ("event=clicked", {"ada"}),
+        ("state=accepted&q=bob", {"bob"}),
+        ("", {"ada", "bob", "eve"}),
+    ],
+)
+def test_whom_the_log_shows_comes_into_a_list(
+    submit: Submit, sent: Campaign, people: TargetListPage, query: str, expected: set[str]
+) -> None:
+    page = submit(log_url(sent, query), new_list="Follow-up")
+    new = TargetListPage.objects.get(title="Follow-up")
+
+    assert f"{len(expected)} added to “Follow-up”." in messages_of(page)
+    names = {name for name in ("ada", "bob", "eve") if _is_in(name, new)}
+    assert names == expected
+
+
+def _is_in(name: str, target_list: TargetListPage) -> bool:
+    from sandbox.crm.models import Contact
+
+    return ("crm.contact", str(Contact.objects.get(first_name=name).pk)) in member_names(target_list)
+
+
+def test_who_is_in_the_log_of_several_mailings_comes_once(submit: Submit, sent: Campaign) -> None:
+    start_now(a_mailing(campaign=sent))
+    submit(log_url(sent, ""), new_list="Everybody")
+
+    assert TargetListPage.objects.get(title="Everybody").members.count() == 3
+
+
+def test_who_has_left_one_of_the_campaigns_lists_is_left_out(
+    browser: Client, submit: Submit, sent: Campaign, people: TargetListPage
+) -> None:
+    opt_out(EmailAddress.objects.get(key="ada@example.org"), [people.consent_scope], BY_LINK)
+    asked = browser.get(log_url(sent, ""))
+    assert (asked.context["number"], asked.context["left_out"]) == (2, 1)
+    submit(log_url(sent, ""), new_list="Others")
+
+    assert not _is_in("ada", TargetListPage.objects.get(title="Others"))
+
+
+def test_who_may_not_choose_the_people_takes_none_from_the_log(browser: Client, sent: Campaign) -> None:
+    permissions = Permission.objects.filter(content_type__model="contact")
+    Group.objects.get(name="Mail editors").permissions.remove(*permissions)
+
+    assert browser.get(log_url(sent, "")).context["number"] == 0
+
+
+def test_a_filter_that_is_not_understood_takes_nobody(browser: Client, sent: Campaign) -> None:
+    page = browser.get(log_url(sent, "state=nonsense"), follow=True)
+
+    assert "not understood" in messages_of(page)
+
+
+def test_the_log_leads_there_with_its_filters(browser: Client, sent: Campaign) -> None:
+    page = browser.get(f"/admin/massmail/campaigns/log/{sent.pk}/?state=failed")
+
+    assert f"{log_url(sent, 'state=failed')}" in page.content.decode()
+
+
+def test_only_who_may_look_at_campaigns_gets_there(client: Client, sent: Campaign) -> None:
+    user = a_user("stranger")
+    user.user_permissions.add(Permission.objects.get(codename="access_admin"))
+    client.force_login(user)
+
+    assert client.get(log_url(sent, "")).status_code == 302
