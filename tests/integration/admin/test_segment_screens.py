@@ -215,11 +215,11 @@ def test_who_may_not_see_the_people_gets_no_count(signed_in, people):
     assert stranger.post(_url("count", "crm.gone"), {}).status_code == 404
 
 
-def test_who_sees_only_some_is_told_that_a_mailing_goes_to_all(editor, people, only_ada):
+def test_who_sees_only_some_is_told_how_many_there_are(editor, people, only_ada):
     segment = a_segment()
     page = editor.get(_url("inspect", segment)).content.decode()
     assert "<strong>2</strong> people" in page
-    assert "You may see 1 of them; a mailing goes to all." in page
+    assert "You may see 1 of them." in page
     assert "ada@example.org" in page
     assert "bob@example.org" not in page
 
