@@ -95,8 +95,8 @@ class MembersView(ExportedMembers, SelectableListing):
 
     def get_more_actions(self) -> list[tuple[Any, str]]:
         return [
-            (_("Copy to another list"), url_to("copy_members", self.target_list.pk)),
-            (_("Move to another list"), url_to("move_members", self.target_list.pk)),
+            (_("Copy to a list"), url_to("copy_members", self.target_list.pk)),
+            (_("Move to a list"), url_to("move_members", self.target_list.pk)),
         ]
 
     def get_select_all_label(self, number: int) -> str:

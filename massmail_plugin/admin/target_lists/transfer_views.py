@@ -73,7 +73,7 @@ class CopyMembers(_CarrySelected):
     submit_label = gettext_lazy("Copy")
 
     def get_page_title(self) -> str:
-        return _("Copy to another list")
+        return _("Copy to a list")
 
     def carry(self, target: TargetListPage) -> Carried:
         return copy_people(self.target_list, target, self.selected, added_by=self.request.user)
@@ -86,7 +86,7 @@ class MoveMembers(_CarrySelected):
     submit_label = gettext_lazy("Move")
 
     def get_page_title(self) -> str:
-        return _("Move to another list")
+        return _("Move to a list")
 
     def carry(self, target: TargetListPage) -> Carried:
         return moved(self.target_list, target, self.request.user, self.selected)
