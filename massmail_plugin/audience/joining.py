@@ -47,6 +47,9 @@ def join(target_list: TargetListPage, email: str, how: How, *, name: str = "") -
         EmailAddress.objects.get_or_create(key=key)
         address = EmailAddress.objects.select_for_update().get(key=key)
         let_in(target_list, key, email, name=name)
+        if address.invalid_since:
+            # A mail has come through.
+            consent.mark_valid(address, how)
         consent.come_in(address, [target_list.consent_scope], how, elsewhere=scopes_of_everything())
     address.refresh_from_db()
     return address

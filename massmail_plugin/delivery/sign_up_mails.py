@@ -47,6 +47,15 @@ def are_waiting() -> bool:
     return _due().exists()
 
 
+def waiting_since(patience: dt.timedelta) -> int:
+    """Return how many people asked for such a mail longer ago than that, and it could still be sent."""
+    now = timezone.now()
+    open_ones = SignUp.objects.filter(
+        next_attempt_at__isnull=False, confirmed_at=None, attempts__lt=_ATTEMPTS
+    )
+    return open_ones.filter(asked_at__gt=now - LINK_WORKS, asked_at__lt=now - patience).count()
+
+
 def send_waiting(*, stop: Callable[[], bool] = lambda: False) -> int:
     """Send the mails that are due, until ``stop``. Returns how many left. Forgets old sign-ups."""
     SignUp.objects.filter(asked_at__lt=timezone.now() - LINK_IS_KNOWN).delete()

@@ -56,10 +56,10 @@ def opt_in(address: EmailAddress, scopes: Iterable[Scope], how: How) -> None:
 
 
 def come_in(address: EmailAddress, scopes: Iterable[Scope], how: How, *, elsewhere: Iterable[Scope]) -> None:
-    """Opt ``address`` in to these lists, whatever it has said before: its owner has just proved to want them.
+    """Opt ``address`` in to these lists, whatever it has said before: its owner wants them now.
 
     Who had left everything stays out of the lists of ``elsewhere``; the opt-out of everything itself is taken back,
-    and so are a complaint and a bounce, which are older than the proof.
+    and so is a complaint.
     """
     wanted = list(scopes)
     with transaction.atomic():
@@ -71,8 +71,6 @@ def come_in(address: EmailAddress, scopes: Iterable[Scope], how: How, *, elsewhe
                 address, others, replace(how, reason=_("Had left all mailings, and stays out of this list."))
             )
             EmailAddress.objects.filter(pk=address.pk).update(complained_since=None)
-        if address.invalid_since:
-            mark_valid(address, how)
         opt_in(address, wanted, how)
 
 

@@ -30,6 +30,7 @@ _ALL: tuple[Question, ...] = (
     mails.late_starts,
     mails.leases,
     mails.doubts,
+    mails.sign_ups,
 )
 
 

@@ -11,7 +11,7 @@ from django.utils.text import Truncator
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import SecretUnreadable
-from massmail_plugin.delivery import clock
+from massmail_plugin.delivery import clock, sign_up_mails
 from massmail_plugin.delivery.connection_check import check_connection
 from massmail_plugin.delivery.doctor.findings import Finding, counted, problem, warning
 from massmail_plugin.mailings.models import Delivery, Mailing
@@ -110,3 +110,11 @@ def doubts() -> Iterator[Finding]:
         )
     else:
         yield Finding("in doubt", "no mail")
+
+
+def sign_ups() -> Iterator[Finding]:
+    """Somebody sits in front of an empty inbox."""
+    late = sign_up_mails.waiting_since(_LATE)
+    if late:
+        says = f"not sent for minutes: {counted(late, 'confirmation mail')} of sign-ups"
+        yield problem("sign-ups", says, "see the lines about accounts and ticks")
