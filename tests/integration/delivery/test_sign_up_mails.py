@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from massmail_plugin.accounts.secrets import Secret
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.sign_ups import LINK_WORKS, SignUp
 from massmail_plugin.delivery import epoch, nudges, sign_up_mails, tasks
@@ -115,7 +116,7 @@ def test_a_wrong_password_stops_the_account_and_the_mail_waits(
     news: TargetListPage, smtp_server: SmtpServer
 ) -> None:
     smtp_server.users["sales"] = "right"
-    account = an_account(smtp_server, username="sales", password="wrong")
+    account = an_account(smtp_server, username="sales", password=Secret.of("wrong"))
     sign_up = asked(news)
     asked(news, "second@customers.example")
     assert sign_up_mails.send_waiting() == 0
