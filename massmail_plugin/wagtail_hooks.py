@@ -6,10 +6,13 @@ from wagtail.permissions import register_permission_policy
 
 from massmail_plugin.accounts import log_actions as account_log_actions
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.admin.access import SenderAccountPolicy
+from massmail_plugin.admin.access import DepartmentPolicy, SenderAccountPolicy
+from massmail_plugin.mailings.models import Campaign, Mailing
 
 # Before anything asks for a policy: a late registration is refused.
 register_permission_policy(SenderAccount, SenderAccountPolicy(SenderAccount))
+register_permission_policy(Campaign, DepartmentPolicy(Campaign))
+register_permission_policy(Mailing, DepartmentPolicy(Mailing, "campaign__department"))
 
 # Importing "deleting" registers its hooks.
 from massmail_plugin.admin import bulk_deleting, deleting, home, sending  # noqa: E402, F401

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, Q, QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.utils.functional import cached_property
 from wagtail.permission_policies import ModelPermissionPolicy
 from wagtail.permissions import policy_registry
 
+from massmail_plugin.recipients.departments import reaches, within_reach
+
 LOOK = ("view", "change", "delete")
+
+
+class DepartmentPolicy(ModelPermissionPolicy):
+    """People reach what belongs to their departments, or to none."""
+
+    def __init__(self, model: type[Model], path: str = "department") -> None:
+        """``path``: from the model to its department."""
+        super().__init__(model)
+        self.path = path
+
+    def user_has_permission_for_instance(self, user: Any, action: str, instance: Any) -> bool:
+        return self.user_has_permission(user, action) and self._reaches(user, instance)
+
+    def user_has_any_permission_for_instance(self, user: Any, actions: Iterable[str], instance: Any) -> bool:
+        return self.user_has_any_permission(user, actions) and self._reaches(user, instance)
+
+    def instances_user_has_any_permission_for(self, user: Any, actions: Iterable[str]) -> QuerySet[Any]:
+        instances = super().instances_user_has_any_permission_for(user, actions)
+        return instances.filter(within_reach(user, self.path))
+
+    def _reaches(self, user: Any, instance: Any) -> bool:
+        *parents, _department = self.path.split(LOOKUP_SEP)
+        owner = reduce(getattr, parents, instance)
+        return reaches(user, owner.department_id)
 
 
 class SenderAccountPolicy(ModelPermissionPolicy):
@@ -42,6 +70,14 @@ def may(user: Any, action: str, model: type[Model], instance: Model | None = Non
     if instance is None:
         return policy.user_has_permission(user, action)
     return policy.user_has_permission_for_instance(user, action, instance)
+
+
+def reachable(user: Any, model: type[Model]) -> QuerySet[Any]:
+    """Return what of ``model`` the user may look at."""
+    instances: QuerySet[Any] = policy_registry.get_by_type(model).instances_user_has_any_permission_for(
+        user, LOOK
+    )
+    return instances
 
 
 class ScopedListing:

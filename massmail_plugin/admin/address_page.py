@@ -14,6 +14,7 @@ from massmail_plugin.admin.delivery_rows import attach_events
 from massmail_plugin.admin.screens import OwnPage
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.recipients.departments import within_reach
 from massmail_plugin.recipients.models import EVERYTHING, EmailAddress
 
 _MAILS_PER_PAGE, _EVENTS = 30, 200
@@ -25,7 +26,11 @@ class AddressPage(OwnPage):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         address: EmailAddress = self.object
         deliveries = (
-            Delivery.objects.filter(address=address).select_related("run__mailing__campaign").order_by("-pk")
+            Delivery.objects.filter(
+                within_reach(self.request.user, "run__mailing__campaign__department"), address=address
+            )
+            .select_related("run__mailing__campaign")
+            .order_by("-pk")
         )
         mails = WagtailPaginator(deliveries, _MAILS_PER_PAGE).get_page(self.request.GET.get("p"))
         mails.object_list = list(mails.object_list)

@@ -12,6 +12,7 @@ from wagtail.admin.forms import WagtailAdminModelForm
 from wagtail.permissions import policy_registry
 
 from massmail_plugin.admin.access import LOOK
+from massmail_plugin.admin.department_field import DepartmentField
 from massmail_plugin.admin.target_lists.permissions import lists_to_look_at
 from massmail_plugin.admin.target_lists.sizes import size_of, with_sizes
 from massmail_plugin.audience.choices import ManyField, SegmentsField
@@ -68,7 +69,7 @@ class MailingsField(ManyField):
         return f"{mailing.name} ({mailing.campaign})"
 
 
-class CampaignForm(WagtailAdminModelForm):
+class CampaignForm(DepartmentField, WagtailAdminModelForm):
     target_lists = TargetListsField(
         label=gettext_lazy("Target lists"),
         help_text=gettext_lazy("Everybody in these lists gets the mailings, each address once."),

@@ -8,27 +8,31 @@ import django_filters
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Max
 from django.urls import URLPattern, path
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.panels import FieldPanel, InlinePanel, MultiFieldPanel, ObjectList
-from wagtail.admin.ui.tables import DateColumn, NumberColumn, UserColumn
+from wagtail.admin.ui.tables import Column, DateColumn, NumberColumn, UserColumn
 from wagtail.admin.viewsets.model import ModelViewSet
 
 from massmail_plugin.admin import names
+from massmail_plugin.admin.access import ScopedListing, reachable
 from massmail_plugin.admin.campaign_form import CampaignForm
 from massmail_plugin.admin.campaign_page import CampaignPage
 from massmail_plugin.admin.delivery_log import DeliveryLog
+from massmail_plugin.admin.department_field import department_of
 from massmail_plugin.admin.log_to_list import AddFromLog
 from massmail_plugin.admin.screens import Create, Listing, ScopedViews
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState
+from massmail_plugin.recipients.departments import all_departments
 
 
 class CampaignFilterSet(WagtailFilterSet):
     owner = django_filters.ModelChoiceFilter(
         label=_("Owner"),
         queryset=lambda request: get_user_model().objects.filter(
-            pk__in=Campaign.objects.order_by().values("owner").distinct()
+            pk__in=reachable(request.user, Campaign).order_by().values("owner").distinct()
         ),
     )
 
@@ -37,10 +41,15 @@ class CampaignFilterSet(WagtailFilterSet):
         fields = ["kind", "owner"]
 
 
-class CampaignListing(Listing):
+class CampaignListing(ScopedListing, Listing):
     empty_text = _(
         "No campaign yet. A campaign says who gets your mailings: choose its target lists, then write its mailings."
     )
+
+    @cached_property
+    def columns(self) -> list[Any]:
+        departments = all_departments().exists()
+        return [column for column in super().columns if departments or column.name != "department"]
 
     def get_table(self, object_list: Any) -> Any:
         campaigns = list(object_list)
@@ -50,7 +59,8 @@ class CampaignListing(Listing):
 
 class CampaignCreate(Create):
     def get_initial_form_instance(self) -> Campaign:
-        return Campaign(owner=self.request.user)
+        user: Any = self.request.user
+        return Campaign(owner=user, department=department_of(user))
 
 
 class CampaignViewSet(ScopedViews, ModelViewSet):
@@ -69,13 +79,14 @@ class CampaignViewSet(ScopedViews, ModelViewSet):
         "name",
         "kind",
         UserColumn("owner", label=_("Owner"), sort_key="owner__username"),
+        Column("department", label=_("Department"), sort_key="department__name"),
         NumberColumn("mailings_number", label=_("Mailings")),
         NumberColumn("sent_number", label=_("Mails sent")),
         DateColumn("last_activity", label=_("Last activity")),
     ]
     edit_handler = ObjectList(
         [
-            MultiFieldPanel(["name", "kind"], heading=_("Campaign")),
+            MultiFieldPanel(["name", "kind", "department"], heading=_("Campaign")),
             MultiFieldPanel(
                 [FieldPanel("target_lists"), FieldPanel("segments")],
                 heading=_("Who gets the mailings"),
@@ -99,7 +110,7 @@ class CampaignViewSet(ScopedViews, ModelViewSet):
     )
 
     def get_index_view_kwargs(self, **kwargs: Any) -> dict[str, Any]:
-        campaigns = Campaign.objects.select_related("owner__wagtail_userprofile")
+        campaigns = Campaign.objects.select_related("owner__wagtail_userprofile", "department")
         return super().get_index_view_kwargs(**{"queryset": campaigns, **kwargs})
 
     def get_urlpatterns(self) -> list[URLPattern]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import CheckboxSelectMultiple
 from django.shortcuts import get_object_or_404
@@ -17,7 +18,7 @@ from wagtail.admin.ui.tables import Column
 from wagtail.admin.widgets.button import Button
 
 from massmail_plugin.admin import names
-from massmail_plugin.admin.access import PolicyOf
+from massmail_plugin.admin.access import LOOK, PolicyOf
 from massmail_plugin.admin.columns import AddressColumn, LinkColumn, MomentColumn
 from massmail_plugin.admin.delivery_rows import attach_cells, export
 from massmail_plugin.admin.doubts import doubtful_mailings
@@ -86,6 +87,12 @@ class DeliveryLog(Exported, PolicyOf, Listing):
     def setup(self, request: Any, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
         self.campaign = get_object_or_404(Campaign, pk=kwargs["pk"])
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        policy = self.permission_policy
+        if not policy.user_has_any_permission_for_instance(request.user, LOOK, self.campaign):
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
 
     def get_page_title(self) -> str:
         return gettext("Log")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from wagtail.admin.forms import WagtailAdminModelForm
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.mailings.models import Mailing
+from massmail_plugin.admin.access import reachable
+from massmail_plugin.mailings.models import Campaign, Mailing
 from massmail_plugin.mailings.states import MailingState
 
 
@@ -22,6 +23,10 @@ class NoLongerDraft(Exception):
 class MailingForm(WagtailAdminModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "campaign" in self.fields and self.for_user is not None:
+            campaigns: Any = self.fields["campaign"]
+            within = reachable(self.for_user, Campaign).values("pk")
+            campaigns.queryset = Campaign.objects.filter(Q(pk__in=within) | Q(pk=self.instance.campaign_id))
         if "owner" in self.fields:
             field: Any = self.fields["owner"]
             field.queryset = self._possible_owners()

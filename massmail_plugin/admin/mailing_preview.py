@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.decorators import method_decorator
@@ -26,6 +27,8 @@ class MailingPreview(PermissionCheckedMixin, View):
 
     def get(self, request: HttpRequest, *args: Any, pk: int) -> HttpResponse:
         mailing = get_object_or_404(Mailing.objects.select_related("template", "campaign"), pk=pk)
+        if not self.permission_policy.user_has_any_permission_for_instance(request.user, LOOK, mailing):
+            raise PermissionDenied
         if mailing.template is None:
             return HttpResponse()
         response = preview.serve(

@@ -22,6 +22,7 @@ from wagtail.admin.views import generic
 from wagtail.admin.viewsets.model import ModelViewSet
 
 from massmail_plugin.admin import names
+from massmail_plugin.admin.access import ScopedListing, ScopedObject, reachable
 from massmail_plugin.admin.alarms import alarms
 from massmail_plugin.admin.columns import LinkColumn, MomentColumn, ProgressColumn, StateColumn
 from massmail_plugin.admin.doubts import DoubtsView
@@ -46,11 +47,11 @@ class MailingFilterSet(WagtailFilterSet):
     owner = django_filters.ModelChoiceFilter(
         label=_("Owner"),
         queryset=lambda request: get_user_model().objects.filter(
-            pk__in=Mailing.objects.order_by().values("owner").distinct()
+            pk__in=reachable(request.user, Mailing).order_by().values("owner").distinct()
         ),
     )
     campaign = django_filters.ModelChoiceFilter(
-        label=_("Campaign"), queryset=Campaign.objects.order_by("name")
+        label=_("Campaign"), queryset=lambda request: reachable(request.user, Campaign).order_by("name")
     )
 
     class Meta:
@@ -58,7 +59,7 @@ class MailingFilterSet(WagtailFilterSet):
         fields = ["state", "owner", "campaign"]
 
 
-class MailingListing(Listing):
+class MailingListing(ScopedListing, Listing):
     empty_text = _(
         "No mailing yet. A mailing sends one template to the lists of a campaign. Make a campaign first."
     )
@@ -97,12 +98,12 @@ class MailingCreate(Create):
     def get_initial_form_instance(self) -> Mailing:
         mailing = Mailing(owner=self.request.user)
         campaign = self.request.GET.get("campaign", "")
-        if campaign.isdecimal() and Campaign.objects.filter(pk=campaign).exists():
+        if campaign.isdecimal() and reachable(self.request.user, Campaign).filter(pk=campaign).exists():
             mailing.campaign_id = int(campaign)
         return mailing
 
 
-class MailingCopy(generic.CopyView):
+class MailingCopy(ScopedObject, generic.CopyView):
     """A new draft with the same settings. Wagtail's own would save a POST over the original."""
 
     http_method_names = ["get", "head"]

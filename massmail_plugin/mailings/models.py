@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator, URLValidator
 from django.db import models
@@ -23,6 +24,7 @@ from massmail_plugin.content.models import EmailTemplate
 from massmail_plugin.exact_text import ExactCharField
 from massmail_plugin.mailings.states import RUNNING, DeliveryState, MailingState
 from massmail_plugin.recipients.consent import Scope
+from massmail_plugin.recipients.departments import former_departments
 from massmail_plugin.recipients.models import EmailAddress
 
 
@@ -88,6 +90,17 @@ class Campaign(ClusterableModel):
         on_delete=models.SET_NULL,
         related_name="+",
         verbose_name=_("owner"),
+    )
+    department = models.ForeignKey(
+        Group,
+        null=True,
+        blank=True,
+        on_delete=models.SET(former_departments),
+        related_name="+",
+        verbose_name=_("department"),
+        help_text=_(
+            "Only its people see the campaign and its mailings, and work on them. Empty: everybody's."
+        ),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 

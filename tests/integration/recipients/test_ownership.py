@@ -148,7 +148,9 @@ def test_a_record_of_several_owners_and_departments_is_there_once(
     patient.doctors.add(nora, a_user())
     patient.wards.add(sales, marketing)
     rule(WHOSE.DEPARTMENTS)
-    preferences.load().departments.add(marketing)
+    chosen = preferences.load()
+    chosen.departments.add(marketing)
+    chosen.save()
 
     assert names(Patients(Patient), nora) == ["P/1"]
 
