@@ -18,8 +18,8 @@ atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 from sandbox.settings import *  # noqa: E402, F403
 from sandbox.settings import DATABASES, INSTALLED_APPS, POSTGRESQL, SQLITE  # noqa: E402
 
-# Models that the sandbox has no need of, but other hosts have.
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.host"]
+# Models that the sandbox has no need of, but other hosts have; some are edited in Django's own admin.
+INSTALLED_APPS = [*INSTALLED_APPS, "django.contrib.admin", "tests.host"]
 
 # No test cuts the power, so that no commit has to wait for the disk. Killed processes lose nothing by it.
 _database = DATABASES["default"]

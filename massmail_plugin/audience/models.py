@@ -71,13 +71,16 @@ class PrivatePageMixin:
 
 
 class TargetListIndexPage(PrivatePageMixin, BasePage):
-    """The folder in which target lists live."""
+    """The folder in which target lists live, or a department's folder in it.
+
+    A department's people have page permissions on their folder. Those on the first one hold for all folders.
+    """
 
     page_ptr = parent_link()
 
-    #: Made once, by ``audience.members.get_index_page``: below a site's pages lists would be in that site.
-    parent_page_types: list[str] = []
-    subpage_types = ["massmail_plugin.TargetListPage"]
+    #: The first one is made by ``audience.members.get_index_page``: below a site's pages lists would be in that site.
+    parent_page_types = ["massmail_plugin.TargetListIndexPage"]
+    subpage_types = ["massmail_plugin.TargetListPage", "massmail_plugin.TargetListIndexPage"]
     content_panels = [TITLE]
     show_in_menus_default = False
     preview_modes: list[tuple[str, str]] = []

@@ -85,6 +85,8 @@ def _editors_permissions() -> QuerySet[Permission]:
         .exclude(codename__startswith="erase_")
         # Whether workers are alive is for those who run the site.
         .exclude(content_type__model="epoch")
+        # Managers have these: everybody else works with what is theirs.
+        .exclude(codename__in=["mail_everybodys_records", "work_for_every_department"])
         | permissions.filter(content_type__app_label="crm", codename__startswith="view_")
         | permissions.filter(content_type__app_label="wagtailadmin", codename="access_admin")
     )

@@ -27,7 +27,7 @@ from massmail_plugin.admin.target_lists.adding import add_and_tell, choosable
 from massmail_plugin.admin.target_lists.confirming import ConfirmForm
 from massmail_plugin.admin.target_lists.permissions import (
     changeable_lists,
-    may_add_lists,
+    folders_to_add_to,
     may_change,
 )
 from massmail_plugin.admin.target_lists.screens import url_to
@@ -37,8 +37,7 @@ from massmail_plugin.admin.target_lists.selection import (
     listing_at,
     ticked,
 )
-from massmail_plugin.audience.members import get_index_page
-from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.audience.models import TargetListIndexPage, TargetListPage
 from massmail_plugin.recipients import RecipientType
 from massmail_plugin.recipients.access import may_choose
 
@@ -55,13 +54,24 @@ class ListForm(ConfirmForm):
     new_list = forms.CharField(
         label=gettext_lazy("Or the name of a new list"), required=False, max_length=255
     )
+    folder = forms.ModelChoiceField(
+        TargetListIndexPage.objects.none(),
+        label=gettext_lazy("Folder of the new list"),
+        required=False,
+        empty_label=None,
+    )
 
     def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
         lists: forms.ModelChoiceField = self.fields["target_list"]  # type: ignore[assignment]
         lists.queryset = changeable_lists(user)
-        if not may_add_lists(user):
+        folders = folders_to_add_to(user)
+        folder: forms.ModelChoiceField = self.fields["folder"]  # type: ignore[assignment]
+        folder.queryset, folder.initial = folders, folders.first()
+        if len(folders) < 2:
+            del self.fields["folder"]
+        if not folders:
             del self.fields["new_list"]
         elif not lists.queryset.exists():
             del self.fields["target_list"]
@@ -105,7 +115,8 @@ class ListForm(ConfirmForm):
         chosen: TargetListPage | None = self.cleaned_data.get("target_list")
         if chosen:
             return chosen
-        page: TargetListPage = get_index_page().add_child(
+        folder = self.cleaned_data.get("folder") or folders_to_add_to(self.user)[0]
+        page: TargetListPage = folder.add_child(
             instance=TargetListPage(title=self.cleaned_data["new_list"], owner=self.user)
         )
         log(page, "wagtail.create", user=self.user)

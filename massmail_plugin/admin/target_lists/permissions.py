@@ -53,10 +53,20 @@ def works_with_lists(user: Any) -> bool:
 
 def may_add_lists(user: Any) -> bool:
     """Return whether ``user`` may make new target lists."""
-    return bool(get_index_page().permissions_for_user(user).can_add_subpage())
+    return folders_to_add_to(user).exists()
+
+
+def folders_to_add_to(user: Any) -> QuerySet[TargetListIndexPage]:
+    """Return the folders in which ``user`` may make new target lists; the first one is made when it is missing."""
+    get_index_page()
+    policy = policy_registry.get_by_type(TargetListPage)
+    addable = policy.instances_user_has_permission_for(user, "add")
+    return TargetListIndexPage.objects.filter(pk__in=addable.values("pk")).order_by("path")
 
 
 def may_open_lists(user: Any) -> bool:
-    """Return whether ``user`` has any permission in the folder of target lists."""
+    """Return whether ``user`` has any permission in a folder of target lists."""
+    get_index_page()
     policy = policy_registry.get_by_type(TargetListPage)
-    return bool(policy.user_has_any_permission_for_instance(user, _ANY, get_index_page()))
+    within_reach = policy.instances_user_has_any_permission_for(user, _ANY)
+    return bool(TargetListIndexPage.objects.filter(pk__in=within_reach.values("pk")).exists())

@@ -11,9 +11,9 @@ from django.db.models import Model
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from wagtail.admin.admin_url_finder import AdminURLFinder
 
 from massmail_plugin import recipients
+from massmail_plugin.admin.record_links import record_links
 from massmail_plugin.audience.models import TargetListMember
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.standing import Standing
@@ -53,7 +53,7 @@ class MemberRow:
 def member_rows(members: Sequence[TargetListMember], standing: Standing, user: Any) -> list[MemberRow]:
     """Return a row for each member, with one query for each type among them."""
     records = _records(members)
-    url_of = AdminURLFinder(user).get_edit_url
+    url_of = record_links(user)
     return [
         _row(member, records.get((member.recipient_type, member.object_id)), standing, url_of)
         for member in members

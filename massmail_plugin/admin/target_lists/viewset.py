@@ -9,12 +9,13 @@ from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.menu import MenuItem
 from wagtail.admin.ui.tables import Column, DateColumn
+from wagtail.admin.ui.tables.pages import ParentPageColumn
 from wagtail.admin.views.pages.choose_parent import ChooseParentView
 from wagtail.admin.views.pages.listing import ExplorableIndexView, IndexView
 from wagtail.admin.viewsets.pages import PageListingViewSet, PageViewSet
@@ -36,17 +37,31 @@ from massmail_plugin.admin.target_lists.screens import NAMESPACE, url_to
 from massmail_plugin.admin.target_lists.sizes import size_of
 from massmail_plugin.admin.target_lists.transfer_views import CopyMembers, MergeLists, MoveMembers
 from massmail_plugin.audience.members import get_index_page
-from massmail_plugin.audience.models import TargetListMember, TargetListPage
+from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
+from massmail_plugin.base_page import BasePage
 from massmail_plugin.mailings.models import Run
+
+
+def url_of(page: Any) -> str:
+    """Return where the title of a list or a folder leads."""
+    is_list = isinstance(page, TargetListPage)
+    return url_to("members", page.pk) if is_list else reverse("wagtailadmin_explore", args=[page.pk])
+
 
 COLUMNS = [
     ListTitleColumn(
         "title",
         label=gettext_lazy("Title"),
         sort_key="title",
-        get_url=lambda page: url_to("members", page.pk),
+        get_url=lambda page: url_of(page),
     ),
-    Column("size", label=gettext_lazy("People"), accessor=size_of, sort_key="members_number", width="16%"),
+    Column(
+        "size",
+        label=gettext_lazy("People"),
+        accessor=lambda page: size_of(page) if isinstance(page, TargetListPage) else "",
+        sort_key="members_number",
+        width="16%",
+    ),
     DateColumn("last_used", label=gettext_lazy("Last mailing"), sort_key="last_used", width="18%"),
     DateColumn(
         "latest_revision_created_at",
@@ -68,13 +83,13 @@ class CountedLists:
 
     def annotate_queryset(self, pages: QuerySet[TargetListPage]) -> QuerySet[Any]:
         members = TargetListMember.objects.filter(target_list=OuterRef("pk")).order_by().values("target_list")
+        # Not over the relation: the explorer shows folders, too, and asks for pages of any kind.
+        segments = TargetListPage.live_segments.through.objects.filter(targetlistpage=OuterRef("pk"))
         runs = Run.objects.filter(mailing__campaign__target_lists=OuterRef("pk")).order_by("-started_at")
         annotated = super().annotate_queryset(pages)  # type: ignore[misc]
         return annotated.annotate(
-            members_number=Coalesce(
-                Subquery(members.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0
-            ),
-            segments_number=Count("live_segments", distinct=True),
+            members_number=_number_of(members),
+            segments_number=_number_of(segments.order_by().values("targetlistpage")),
             last_used=Subquery(runs.values("started_at")[:1]),
         )
 
@@ -82,6 +97,11 @@ class CountedLists:
         # Private pages are in no search index.
         view: Any = self
         return queryset.filter(title__icontains=view.search_query) if view.is_searching else queryset
+
+
+def _number_of(rows: QuerySet[Any]) -> Coalesce:
+    """Return how many of ``rows`` belong to the page in question; they are grouped by it."""
+    return Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0)
 
 
 class TargetListsView(CountedLists, IndexView):
@@ -92,6 +112,13 @@ class TargetListsView(CountedLists, IndexView):
     # The pages' own class pulls the pagination up over the last row.
     table_classname = "listing"
     results_template_name = "massmail_plugin/target_lists/index_results.html"
+
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().setup(request, *args, **kwargs)
+        if TargetListIndexPage.objects.count() > 1:
+            view: Any = self
+            title, *others = view.columns
+            view.columns = [title, ParentPageColumn("parent", label=_("Folder")), *others]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not may_open_lists(request.user):
@@ -181,6 +208,11 @@ class ExplorerView(WithoutPrivacy, CountedLists, ExplorableIndexView):
     # Without the explorer's warning that pages outside of all sites have no public address: ours need none.
     results_template_name = "wagtailadmin/pages/index_results.html"
 
+    def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        # The viewset's model would leave out the folders in a folder.
+        self.model = BasePage
+        super().setup(request, *args, **kwargs)
+
     @cached_property
     def explorable_columns(self) -> list[Any]:
         return self.columns
@@ -188,7 +220,9 @@ class ExplorerView(WithoutPrivacy, CountedLists, ExplorableIndexView):
     @cached_property
     def add_button(self) -> HeaderButton | None:
         return (
-            HeaderButton(_("Add target list"), url=self.add_url, icon_name="plus") if self.add_url else None
+            HeaderButton(_("Add list or folder"), url=self.add_url, icon_name="plus")
+            if self.add_url
+            else None
         )
 
 
@@ -197,6 +231,8 @@ class TargetListPageViewSet(PageViewSet):
 
     model = TargetListPage
     icon = "group"
+    # By itself Wagtail takes it only below pages that hold nothing but lists; folders also hold folders.
+    parent_models = [TargetListIndexPage]
     index_view_class = ExplorerView
     add_view_class = CreateTargetList
     edit_view_class = EditTargetList

@@ -87,6 +87,15 @@ def test_the_page_explorer_shows_the_same_columns(browser: Client) -> None:
     assert "Last mailing" in page.content.decode()
 
 
+def test_the_page_explorer_shows_folders_and_leads_into_them(browser: Client) -> None:
+    folder = get_index_page().add_child(instance=TargetListIndexPage(title="Sales"))
+    people = folder.add_child(instance=TargetListPage(title="Buyers"))
+    above = browser.get(f"/admin/pages/{get_index_page().pk}/").content.decode()
+
+    assert f'href="/admin/pages/{folder.pk}/"' in above
+    assert f'href="{LISTS}{people.pk}/"' in browser.get(f"/admin/pages/{folder.pk}/").content.decode()
+
+
 def form_fields(**fields: Any) -> dict[str, Any]:
     return {
         "title": "Customers",
