@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from wagtail.models import Collection, GroupCollectionPermission, GroupPagePermission
 
 from massmail_plugin.audience.members import get_index_page
+from massmail_plugin.audience.models import TargetListIndexPage
 from sandbox.crm.people import Owner
 
 EDITORS = "Mail editors"
@@ -19,14 +20,17 @@ def load_staff() -> list[Owner]:
     editors = _group(EDITORS)
     editors.permissions.add(*_editors_permissions())
     _allow_images(editors)
-    _allow_target_lists(editors)
+    allow_target_lists(editors, get_index_page())
     _user("editor", "Edith", "Editor").groups.add(editors)
-    return [_salesperson(*person, editors) for person in SALESPEOPLE]
+    return [_salesperson(*person) for person in SALESPEOPLE]
 
 
-def _salesperson(username: str, first_name: str, last_name: str, department: str, editors: Group) -> Owner:
+def _salesperson(username: str, first_name: str, last_name: str, department: str) -> Owner:
+    """Somebody who mails for their department: its folder of lists comes with its campaigns."""
     user, group = _user(username, first_name, last_name), _group(department)
-    user.groups.add(group, editors)
+    group.permissions.add(*_editors_permissions())
+    _allow_images(group)
+    user.groups.add(group)
     return Owner(user, group)
 
 
@@ -61,11 +65,11 @@ def _allow_images(group: Group) -> None:
         )
 
 
-def _allow_target_lists(group: Group) -> None:
-    """Pages are granted per branch of the page tree; target lists have one of their own."""
+def allow_target_lists(group: Group, folder: TargetListIndexPage) -> None:
+    """Pages are granted per branch of the page tree: on the first folder for all lists."""
     for action in ("add", "change", "publish"):
         GroupPagePermission.objects.get_or_create(
-            group=group, page=get_index_page(), permission=page_permission(action)
+            group=group, page_id=folder.pk, permission=page_permission(action)
         )
 
 

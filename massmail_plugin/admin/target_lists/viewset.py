@@ -58,7 +58,7 @@ COLUMNS = [
     Column(
         "size",
         label=gettext_lazy("People"),
-        accessor=lambda page: size_of(page) if isinstance(page, TargetListPage) else "",
+        accessor=lambda page: size_of(page) if isinstance(page, TargetListPage) else _("Folder"),
         sort_key="members_number",
         width="16%",
     ),

@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.core.management import call_command
 
+from massmail_plugin.admin.access import reachable
+from massmail_plugin.admin.target_lists.permissions import lists_to_look_at
 from massmail_plugin.audience.members import get_index_page
+from massmail_plugin.mailings.models import Campaign
 from sandbox.crm.staff import load_staff
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +53,18 @@ def test_an_editor_mails_but_deletes_nothing() -> None:
         "crm.view_lead",
         "crm.view_ticket",
     }
+
+
+def test_each_department_sees_its_own_campaign_and_lists() -> None:
+    call_command("load_sandbox", verbosity=0)
+    call_command("load_sandbox", verbosity=0)
+
+    for name, own in (("nora", "Sales"), ("tom", "Support"), ("editor", "")):
+        campaigns = reachable(user(name), Campaign).exclude(department=None)
+        lists = lists_to_look_at(user(name)).filter(title__endswith="our customers")
+        assert [str(one.department) for one in campaigns] == ([own] if own else [])
+        # Editors work with the lists of all departments.
+        assert lists.count() == (1 if own else 2)
 
 
 def test_an_editor_edits_target_lists_and_no_other_page() -> None:

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from sandbox.crm.departments import load_departments
 from sandbox.crm.first_mailing import load_first_mailing
 from sandbox.crm.people import load_people
 from sandbox.crm.public_list import load_public_list
@@ -13,8 +14,10 @@ class Command(BaseCommand):
     help = "Fills the sandbox with people to mail. May run again: it only adds what is missing."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        created = load_people(load_staff())
+        owners = load_staff()
+        created = load_people(owners)
         mailing = load_first_mailing()
+        load_departments(owners)
         load_public_list()
         load_segments()
         for kind, number in created.items():
