@@ -93,8 +93,7 @@ class MailPreferences(ClusterableModel, BaseGenericSetting):
         related_name="+",
         verbose_name=_("departments"),
         help_text=_(
-            "Groups whose people share campaigns, mailings and sender accounts, and do not see those of other "
-            "departments."
+            "Groups whose people share campaigns and mailings, and do not see those of other departments."
         ),
     )
 

@@ -25,7 +25,14 @@ class SelectColumn(BulkActionsCheckboxColumn):
 
 
 class ListTitleColumn(ButtonsColumnMixin, TitleColumn):
-    """The title of a target list: leads to its people, with a button to its page."""
+    """The title of a target list: leads to its people, with a button to its page. Its folder stands below, where
+    the listing has found out: in a column of its own it would be too wide for a phone."""
+
+    cell_template_name = "massmail_plugin/target_lists/list_title_cell.html"
+
+    def get_cell_context_data(self, instance: Any, parent_context: Any) -> dict[str, Any]:
+        context = super().get_cell_context_data(instance, parent_context)
+        return {**context, "folder": getattr(instance, "_parent_page", None)}
 
     def get_buttons(self, instance: Any, parent_context: Any) -> list[Any]:
         request = parent_context["request"]

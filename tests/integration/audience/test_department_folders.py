@@ -84,7 +84,7 @@ def test_the_listing_shows_them_with_their_folders(browser: Client, lists: dict[
     text = page.content.decode()
 
     assert {one.title for one in page.context["object_list"]} == {"Buyers", "Customers"}
-    assert "Folder" in text
+    assert "In Sales" in text
     assert "Complaints" not in text
 
 
