@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from django import forms
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -31,7 +32,12 @@ from massmail_plugin.admin.target_lists.import_page import (
 from massmail_plugin.admin.target_lists.import_views import ChooseColumns, UploadFile
 from massmail_plugin.admin.target_lists.member_views import MembersView, RemoveMembers
 from massmail_plugin.admin.target_lists.page_views import CreateTargetList, EditTargetList, WithoutPrivacy
-from massmail_plugin.admin.target_lists.permissions import may_add_lists, may_open_lists, works_with_lists
+from massmail_plugin.admin.target_lists.permissions import (
+    folders_to_add_to,
+    may_add_lists,
+    may_open_lists,
+    works_with_lists,
+)
 from massmail_plugin.admin.target_lists.screens import NAMESPACE, url_to
 from massmail_plugin.admin.target_lists.sizes import size_of
 from massmail_plugin.admin.target_lists.transfer_views import CopyMembers, MergeLists, MoveMembers
@@ -127,8 +133,26 @@ class TargetListsView(CountedLists, IndexView):
         return url_to("choose_parent") if may_add_lists(self.request.user) else None
 
 
+class FolderForm(forms.Form):
+    """In which of the folders that the user may add lists to."""
+
+    parent_page = forms.ModelChoiceField(
+        TargetListIndexPage.objects.none(), label=gettext_lazy("Folder"), empty_label=None
+    )
+
+    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        folder: Any = self.fields["parent_page"]
+        folder.queryset = folders_to_add_to(user)
+
+
 class AddTargetList(ChooseParentView):
-    """Straight to the form of a new list. The folder that lists live in is made when it is missing."""
+    """Straight to the form of a new list, or first to its folder. The first folder is made when it is missing."""
+
+    page_title = gettext_lazy("In which folder?")
+
+    def get_form(self) -> FolderForm:
+        return FolderForm(self.request.POST or None, user=self.request.user)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         get_index_page()
