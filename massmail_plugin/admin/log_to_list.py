@@ -46,9 +46,10 @@ class AddFromLog(WagtailAdminTemplateMixin, ConfirmView):
     added_to: Any = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not policy_registry.get_by_type(Campaign).user_has_any_permission(request.user, LOOK):
-            raise PermissionDenied
         self.campaign = get_object_or_404(Campaign, pk=kwargs["pk"])
+        policy = policy_registry.get_by_type(Campaign)
+        if not policy.user_has_any_permission_for_instance(request.user, LOOK, self.campaign):
+            raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
     def get_page_title(self) -> str:
