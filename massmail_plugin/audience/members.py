@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext
+from wagtail.models import PageViewRestriction
 
 from massmail_plugin import recipients
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
@@ -131,5 +132,10 @@ def _make_index_page() -> TargetListIndexPage:
         # The second of two first callers waits here, and then finds the page.
         root = page_model.objects.select_for_update().get(pk=page_model.get_first_root_node().pk)
         page = TargetListIndexPage.objects.order_by("path").first()
-        # Without a slug: Wagtail finds one that is free.
-        return page or root.add_child(instance=TargetListIndexPage(title=gettext("Target lists")))
+        if page is None:
+            # Without a slug: Wagtail finds one that is free.
+            page = root.add_child(instance=TargetListIndexPage(title=gettext("Target lists")))
+            # For groups, and none of them: Wagtail's APIs and sitemap leave out what not everybody may see, also when
+            # somebody moves the folder into a site.
+            PageViewRestriction.objects.create(page_id=page.pk, restriction_type=PageViewRestriction.GROUPS)
+        return page

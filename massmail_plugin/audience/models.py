@@ -53,6 +53,10 @@ class PrivatePageMixin:
     settings_panels: list[Any] = []
     private_page_options: list[str] = []
 
+    def route(self, request: HttpRequest, path_components: list[str]) -> None:
+        # Before Wagtail asks who may see the page, and offers a login.
+        raise Http404
+
     def serve(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         raise Http404
 

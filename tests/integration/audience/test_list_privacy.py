@@ -96,6 +96,20 @@ def test_no_search_finds_it_or_its_people(people: TargetListPage, words: str) ->
 
 
 @override_settings(ROOT_URLCONF=__name__)
+def test_the_public_api_does_not_know_that_it_exists(client: Client, people: TargetListPage) -> None:
+    for query in (
+        "",
+        "?type=massmail_plugin.TargetListPage",
+        "?search=Quuxes",
+        f"?child_of={get_index_page().pk}",
+    ):
+        assert "Quuxes" not in client.get(f"/api/pages/{query}").content.decode()
+    for page in (people, get_index_page()):
+        assert client.get(f"/api/pages/{page.pk}/").status_code == 404
+        assert client.get(f"/api/pages/find/?html_path=/{page.slug}/").status_code == 404
+
+
+@override_settings(ROOT_URLCONF=__name__)
 @pytest.mark.parametrize(
     "query",
     [
