@@ -182,7 +182,8 @@ def _write_all(entries: list[Entry]) -> int:
 
 def _write(accepted: dict[str, list[Entry]], others: list[Entry]) -> int:
     moved = 0
-    with transaction.atomic():
+    # No savepoint within the fence's transaction, which would be two more round trips: it stands or falls with it.
+    with transaction.atomic(savepoint=False):
         for token, claim in accepted.items():
             for start in range(0, len(claim), _SIZES[-1]):
                 moved += _accept(token, claim[start : start + _SIZES[-1]])
