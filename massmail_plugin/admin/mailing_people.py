@@ -16,12 +16,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.filters import WagtailFilterSet
-from wagtail.admin.paginator import WagtailPaginator
 from wagtail.admin.ui.tables import Column
 
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import LOOK, PolicyOf
 from massmail_plugin.admin.exporting import Exported, Spreadsheet
+from massmail_plugin.admin.paging import KnownCount
 from massmail_plugin.admin.screens import Listing
 from massmail_plugin.audience.audiences import Audience, Candidate
 from massmail_plugin.audience.reasons import Reason
@@ -62,15 +62,6 @@ def _choice(reason: str, number: int) -> str:
 def verdict(reason: str) -> str:
     """Return in a few words whether somebody gets the mail."""
     return gettext("no: %(reason)s") % {"reason": Reason(reason).label} if reason else gettext("yes")
-
-
-class KnownCount(WagtailPaginator):
-    """Does not count a million rows for each page where their number is known."""
-
-    def __init__(self, *args: Any, known: int | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if known is not None:
-            self.count = known
 
 
 class MailingPeople(Exported, PolicyOf, Listing):

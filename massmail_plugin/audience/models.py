@@ -170,7 +170,9 @@ class TargetListPage(PrivatePageMixin, BasePage):
 class TargetListMember(models.Model):
     """One record of the host's in one target list; no foreign key, so that any model will do."""
 
-    target_list = models.ForeignKey(TargetListPage, on_delete=models.CASCADE, related_name="members")
+    target_list = models.ForeignKey(
+        TargetListPage, on_delete=models.CASCADE, related_name="members", db_index=False
+    )
     #: Key of the recipient type: "app_label.modelname".
     recipient_type = models.CharField(_("type"), max_length=100)
     #: Primary key of the record, as text: hosts use integers and UUIDs alike.
@@ -194,6 +196,8 @@ class TargetListMember(models.Model):
                 fields=["target_list", "recipient_type", "object_id"], name="massmail_member_once_per_list"
             ),
         ]
+        # A page of a long list is read from it, and its rows are counted in it.
+        indexes = [models.Index(fields=["target_list", "id"], name="massmail_member_in_order")]
 
     def __str__(self) -> str:
         return f"{self.recipient_type} {self.object_id}"

@@ -49,7 +49,7 @@ class Refused(Exception):
 
 def release(mailing: Mailing, *, user: AbstractBaseUser | None = None) -> preflight.Preflight:
     """Press Send: the mailing waits for its start time, or for the next tick. Raises :class:`Refused`."""
-    result = preflight.check(mailing)
+    result = preflight.check(mailing, at_send=True)
     if result.is_counting:
         raise Refused(
             _("The people are still being counted. Look at the figures first, and press Send then.")

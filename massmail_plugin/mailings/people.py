@@ -18,8 +18,9 @@ from massmail_plugin.mailings.states import DeliveryState
 from massmail_plugin.recipients.models import EmailAddress
 from massmail_plugin.recipients.ownership import theirs
 
-#: Seconds that somebody waits for the figures in front of the screen; what takes longer goes on behind it.
-PATIENCE_SECONDS = 3.0
+#: Seconds that somebody waits for the figures in front of the screen, and after pressing Send; what takes longer goes
+#: on behind it.
+PATIENCE_SECONDS, PATIENCE_AT_SEND = 4.0, 25.0
 #: How long figures that took longer than that count as the present ones.
 _KEPT = dt.timedelta(minutes=30)
 #: Who is or may be in possession of the mail.
@@ -37,7 +38,7 @@ def work_out_people(mailing: Mailing, audience: Audience, stop: Callable[[], boo
     return work_out(audience, mailable=lambda one: theirs(one, owner), more=_already_got(mailing), stop=stop)
 
 
-def count_people(mailing: Mailing) -> Audience:
+def count_people(mailing: Mailing, *, at_send: bool = False) -> Audience:
     """Return the audience of a draft as it is now; of long lists as it was minutes ago, or still incomplete.
 
     One that is incomplete is gone on with by each tick, and by whoever asks again. Raises what ``work_out`` raises.
@@ -45,7 +46,7 @@ def count_people(mailing: Mailing) -> Audience:
     audience = Audience.objects.filter(subject=subject(mailing)).first()
     if audience is None or (audience.is_complete and not _still_counts(audience)):
         audience = _open(mailing)
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + (PATIENCE_AT_SEND if at_send else PATIENCE_SECONDS)
     work_out_people(mailing, audience, stop=lambda: time.monotonic() > end)
     return audience
 

@@ -68,15 +68,16 @@ class Preflight:
         return bool(self.counting)
 
 
-def check(mailing: Mailing, *, starting: Audience | None = None) -> Preflight:
+def check(mailing: Mailing, *, starting: Audience | None = None, at_send: bool = False) -> Preflight:
     """Return everything that is wrong with ``mailing``.
 
-    ``starting``: its time has come, so that may have passed, and this is its complete audience.
+    ``starting``: its time has come, so that may have passed, and this is its complete audience. ``at_send``: somebody
+    has pressed Send, and waits longer for the people to be counted.
     """
     result = Preflight()
     result.problems.extend(_setting_problems(mailing, starting=starting is not None))
     _check_content(mailing, result)
-    _check_audience(mailing, result, starting)
+    _check_audience(mailing, result, starting, at_send)
     if result.is_counting:
         return result
     _check_main_accounts(mailing, result)
@@ -131,7 +132,7 @@ def _check_content(mailing: Mailing, result: Preflight) -> None:
         found.append(Finding(str(problem), Place.TEMPLATE))
 
 
-def _check_audience(mailing: Mailing, result: Preflight, audience: Audience | None) -> None:
+def _check_audience(mailing: Mailing, result: Preflight, audience: Audience | None, at_send: bool) -> None:
     campaign = mailing.campaign
     if not campaign.sources():
         sentence = _("The campaign has no target list and no segment. Choose one in the campaign.")
@@ -143,7 +144,7 @@ def _check_audience(mailing: Mailing, result: Preflight, audience: Audience | No
     if unusable:
         return
     try:
-        audience = audience or count_people(mailing)
+        audience = audience or count_people(mailing, at_send=at_send)
     except (SourceGone, UnusableSegment, Audience.DoesNotExist):
         # It was changed while we looked; whoever looks again sees it as it is then.
         result.counting = _("The lists are being changed. Look again in a moment.")

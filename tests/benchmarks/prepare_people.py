@@ -33,6 +33,7 @@ def main(number: int) -> None:
     parts = [(0, 10), (6, 16), (14, 20)]
     lists = [_a_list(f"Part {n}", _between(everybody, *part)) for n, part in enumerate(parts, start=1)]
     excluded = _a_list("Competitors", _between(everybody, 8, 9))
+    _a_list("Everybody", Contact.objects.all())
     few = _a_list("Few", Contact.objects.order_by("pk")[:FEW])
     _opt_out()
     builders.an_account(host="127.0.0.1", port=9)

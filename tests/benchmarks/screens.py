@@ -30,7 +30,7 @@ def main() -> None:
     client = Client()
     client.force_login(get_user_model().objects.create_superuser("bench"))
     mailings = [Mailing.objects.get(name=name) for name in ("Few", "Many")]
-    lists = [TargetListPage.objects.get(title=title) for title in ("Few", "Part 1")]
+    lists = [TargetListPage.objects.get(title=title) for title in ("Few", "Everybody")]
     for mailing in mailings:
         while not count_people(mailing).is_complete:
             pass

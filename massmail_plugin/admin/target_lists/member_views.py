@@ -17,6 +17,7 @@ from wagtail.admin.widgets.button import Button, HeaderButton
 from wagtail.log_actions import log
 
 from massmail_plugin import recipients
+from massmail_plugin.admin.paging import KnownCount
 from massmail_plugin.admin.target_lists.columns import PersonColumn, RemoveColumn, SelectColumn, StatusColumn
 from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmView
 from massmail_plugin.admin.target_lists.exporting import ExportedMembers
@@ -25,7 +26,7 @@ from massmail_plugin.admin.target_lists.permissions import may_change
 from massmail_plugin.admin.target_lists.rows import STATUSES, MemberRow, member_rows
 from massmail_plugin.admin.target_lists.screens import OfTargetList, SelectableListing, url_to
 from massmail_plugin.admin.target_lists.selection import Listing, everything_in, ticked
-from massmail_plugin.audience.members import members_among, remove_members
+from massmail_plugin.audience.members import members_among, remove_members, type_keys_in
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.standing import Standing, standing_of, standing_of_members
 
@@ -71,6 +72,7 @@ class MembersView(ExportedMembers, SelectableListing):
     template_name = "massmail_plugin/target_lists/members.html"
     filterset_class = MemberFilterSet
     is_searchable = True
+    paginator_class = KnownCount
     verbose_name_plural = gettext_lazy("people")
     action_label = gettext_lazy("Remove")
 
@@ -161,8 +163,12 @@ class MembersView(ExportedMembers, SelectableListing):
         return standing_of(self.target_list) if asked_for else None
 
     def get_filterset_kwargs(self) -> dict[str, Any]:
-        types = self.target_list.members.order_by("recipient_type").values_list("recipient_type", flat=True)
-        return {**super().get_filterset_kwargs(), "standing": self.standing, "types": list(types.distinct())}
+        types = type_keys_in(self.target_list)
+        return {**super().get_filterset_kwargs(), "standing": self.standing, "types": types}
+
+    def get_paginator(self, *args: Any, **kwargs: Any) -> KnownCount:
+        is_whole = not self.is_searching and not self.is_filtering
+        return super().get_paginator(*args, **kwargs, known=self.number if is_whole else None)
 
     def get_base_queryset(self) -> QuerySet[TargetListMember]:
         return self.target_list.members.order_by("pk")

@@ -97,6 +97,7 @@ def test_while_the_people_are_counted_the_page_says_so_and_looks_again(admin_cli
 
     assert "being counted" in page.content.decode()
     assert page["Refresh"] == send["Refresh"] == "5"
+    monkeypatch.setattr(people, "PATIENCE_AT_SEND", -1)
     with pytest.raises(actions.Refused, match="counted"):
         actions.release(draft)
 
