@@ -25,7 +25,10 @@ TABLE = [
     ("massmail_campaigns:usage", "campaign", "get", WRITERS),
     ("massmail_campaigns:log", "campaign", "get", EVERYBODY),
     ("massmail_campaigns:log_results", "campaign", "get", EVERYBODY),
+    ("massmail_campaigns:log_to_list", "campaign", "get", EVERYBODY),
     ("massmail_mailings:index", None, "get", EVERYBODY),
+    ("massmail_mailings:why", None, "get", EVERYBODY),
+    ("massmail_mailings:people", "mailing", "get", EVERYBODY),
     ("massmail_mailings:add", None, "get", WRITERS),
     ("massmail_mailings:edit", "mailing", "get", WRITERS),
     ("massmail_mailings:copy", "mailing", "get", WRITERS),
@@ -101,6 +104,9 @@ def test_every_address_of_ours_is_in_the_table():
         "massmail_accounts:history",
         "massmail_accounts:usage",
         "massmail_addresses:opt_in",
+        # See test_address_screens.
+        "massmail_addresses:erase",
+        "massmail_addresses:erase_somebody",
     }
     assert ours - tested - twins == set()
 
