@@ -104,7 +104,7 @@ class Dialogue(smtplib.SMTP):
             if length > _REPLY_READ:
                 raise smtplib.SMTPServerDisconnected(_("The server's answer has no end."))
             yield from self._receive(deadline)
-        line = kept or bytes(self._unread[:end]).rstrip(b"\r")[:_LINE_KEPT]
+        line = kept or bytes(self._unread[:end]).removesuffix(b"\r")[:_LINE_KEPT]
         del self._unread[: end + 1]
         return line, length + end + 1
 

@@ -3,7 +3,7 @@
 import re
 import socket
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from massmail_plugin.delivery.transports.base import Verdict
@@ -48,6 +48,7 @@ def _answers(draw):
 
 
 @settings(max_examples=150, deadline=None)
+@example([b"250 2.1.0 OK\r\n", b"250 2.1.5 OK\r\n", b"354 Go ahead\r\n", b"200\r\r\n"], "PIPELINING")
 @given(_answers(), st.sampled_from(["PIPELINING", "SIZE"]))
 def test_nothing_is_called_sent_that_the_server_has_not_taken(answers, keyword):
     after_the_dot = []
