@@ -34,8 +34,8 @@ from massmail_plugin.recipients.subscribers import ensure_subscribers
 
 #: Rows that are imported in one transaction.
 BATCH_ROWS = 2_000
-#: A worker that has been silent for so long is dead.
-LEASE = timedelta(minutes=2)
+#: A worker that has been silent for so long is dead. Opening a large workbook may take a minute or two, in silence.
+LEASE = timedelta(minutes=5)
 
 Clock = Callable[[], datetime]
 State = ListImport.State
