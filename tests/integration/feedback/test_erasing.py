@@ -125,11 +125,13 @@ def test_the_fence_goes_by_the_erasure_itself() -> None:
     assert ledger.commit_to_send([claimed]) == set()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_failed_mail_that_is_tried_again_says_why_it_is_left_out(sent: Sent) -> None:
-    sent.be(DeliveryState.FAILED)
     erasing.erase(ADDRESS, HOW)
-    delivery = Delivery.objects.select_related("address", "run").get(pk=sent.delivery.pk)
-    assert Prepared([delivery]).changed_since_start(delivery) == Reason.ERASED
+    sent.be(DeliveryState.QUEUED)
+    (claimed,) = claiming.claim(SenderAccount.objects.get(), 1)
+    assert claimed.pk == sent.delivery.pk
+    assert Prepared([claimed]).changed_since_start(claimed) == Reason.ERASED
 
 
 def test_a_later_mailing_leaves_the_hosts_record_out_without_naming_anybody(sent: Sent) -> None:
