@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.delivery import clock, epoch, heartbeats, imports, routes, telling
 from massmail_plugin.delivery.following import follow
@@ -15,6 +14,9 @@ from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Run
 from massmail_plugin.mailings.people import go_on_counting
 from massmail_plugin.mailings.states import RUNNING
+
+#: Seconds of one tick in which people are chosen.
+_STARTING_SECONDS = 20
 
 
 def run_tick() -> list[int]:
@@ -38,7 +40,7 @@ def run_tick() -> list[int]:
 
 def _start_mailings() -> None:
     """Start what is due, for a while: to choose a million people takes minutes, in which others wait for this tick."""
-    end = time.monotonic() + conf.get("SLICE_SECONDS")
+    end = time.monotonic() + _STARTING_SECONDS
 
     def stop() -> bool:
         return time.monotonic() > end
