@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 # Conditional comments for Outlook match as a whole and are left alone. Possessive: linear time.
 _MARKUP = re.compile(
-    r"<!--.*?-->|<(?P<name>area|a|img)(?P<attributes>(?:\s++[^\s=/>\"']++(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'))?+)*+)\s*+(?P<end>/?)>",
+    r"<!--.*?-->|<(?P<name>area|a|img)(?P<attributes>(?:\s++[^\s=/>\"']++(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'))?)*)\s*+(?P<end>/?)>",
     re.DOTALL | re.IGNORECASE,
 )
-_ATTRIBUTE = re.compile(r"\s++([^\s=/>\"']++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'))?+")
+_ATTRIBUTE = re.compile(r"\s++([^\s=/>\"']++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'))?")
 _TAG = re.compile(r"<[^<>]*>")
 
 Attributes = dict[str, str]

@@ -14,7 +14,7 @@ from massmail_plugin.content.mjml.source import VOID_ELEMENTS
 MAX_DEPTH = 300
 
 # Possessive: linear time.
-_TAG = re.compile(r"<(/?)([A-Za-z][^\s/<>]*+)((?:[^<>\"']|\"[^\"]*+\"|'[^']*+')*+)>")
+_TAG = re.compile(r"<(/?)([A-Za-z][^\s/<>]*+)((?:[^<>\"']|\"[^\"]*+\"|'[^']*+')*)>")
 # XML knows no control characters; they come with text pasted from word processors.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 

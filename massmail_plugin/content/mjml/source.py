@@ -34,10 +34,11 @@ VOID_ELEMENTS = frozenset(
 
 # Possessive quantifiers: no backtracking, so that reading takes linear time whatever is written.
 _NAME = re.compile(r"</?([A-Za-z][^\s/<>\"'=]*+)")
-_ATTRIBUTE = re.compile(r"\s++([^\s=/<>\"']++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'))?+")
+# Not "(...)?+": a group that fails there leaves the position behind what it had read (Python 3.11.2, gh-101955).
+_ATTRIBUTE = re.compile(r"\s++([^\s=/<>\"']++)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'))?")
 _XML_NAME = re.compile(r"[A-Za-z_][\w.:-]*+", re.ASCII)
 # mrml reads what stands between the two marks of Outlook's conditional comments as elements.
-_CONDITION = re.compile(r"<!--\[if\b[^\[\]<>]*+\]>(?:<!-->)?+|<!\[endif\]-->")
+_CONDITION = re.compile(r"<!--\[if\b[^\[\]<>]*+\]>(?:<!-->)?|<!\[endif\]-->")
 _TAG_END = re.compile(r"\s*+(/?)>")
 
 
