@@ -49,7 +49,7 @@ class PeopleFilterSet(WagtailFilterSet):
         self.filters["reason"].extra["choices"] = [
             (reason or GETS_IT, _choice(reason, number)) for reason, number in sorted(counts.items())
         ]
-        self.filters["source"].extra["choices"] = list(audience.sources.items()) if audience else []
+        self.filters["source"].extra["choices"] = audience.sources if audience else []
 
     def by_reason(self, people: QuerySet[Candidate], name: str, value: str) -> QuerySet[Candidate]:
         return people.filter(reason="" if value == GETS_IT else value)
@@ -161,7 +161,7 @@ class MailingPeople(Exported, PolicyOf, Listing):
         candidate.gets_it = verdict(candidate.reason)
         if candidate.detail:
             candidate.gets_it += f" ({candidate.detail})"
-        candidate.through = self.audience.sources.get(candidate.source, "") if self.audience else ""
+        candidate.through = self.audience.source_titles.get(candidate.source, "") if self.audience else ""
 
     @cached_property
     def header_more_buttons(self) -> list[Any]:

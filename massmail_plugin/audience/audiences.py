@@ -30,9 +30,10 @@ class Audience(models.Model):
 
     subject = models.CharField(max_length=80, unique=True)
     stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.PLANNING)
-    #: Keys of the sources, in the order in which people are taken from them, and their titles.
-    sources = models.JSONField(default=dict)
-    excluded = models.JSONField(default=dict)
+    #: [key, title] of the sources, in the order in which people are taken from them. Not a mapping: PostgreSQL keeps
+    #: the members of JSON objects in an order of its own.
+    sources = models.JSONField(default=list)
+    excluded = models.JSONField(default=list)
     #: The slices: key of the source, whether it is excluded, type, after and up to which primary key.
     plan = models.JSONField(default=list)
     #: How far the stage is: a slice, the number of a candidate, a rule.
@@ -55,6 +56,11 @@ class Audience(models.Model):
     @property
     def is_complete(self) -> bool:
         return self.stage == Stage.COMPLETE
+
+    @property
+    def source_titles(self) -> dict[str, str]:
+        """The titles of the sources that are not excluded, by key."""
+        return dict(self.sources)
 
     @property
     def progress(self) -> int:

@@ -25,6 +25,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import (
     Cast,
     Coalesce,
+    Collate,
     Concat,
     Left,
     Length,
@@ -35,7 +36,7 @@ from django.db.models.functions import (
     Substr,
     Trim,
 )
-from django.db.models.lookups import Exact, LessThanOrEqual
+from django.db.models.lookups import EndsWith, Exact, LessThanOrEqual, Regex
 
 from massmail_plugin.audience.audiences import Audience, Candidate
 from massmail_plugin.audience.inserting import insert_select
@@ -116,15 +117,14 @@ def collect(audience: Audience, one: Slice, source: Source, mailable: Mailable =
 
 
 def _columns(audience: Audience, one: Slice, recipient_type: RecipientType, theirs: Q) -> dict[str, Any]:
-    path = recipient_type.email
-    email = Coalesce(F(path), Value(""), output_field=CharField())
-    at = StrIndex(path, Value("@"))
+    email = Coalesce(_letter_by_letter(recipient_type.email), Value(""), output_field=CharField())
+    at = StrIndex(email, Value("@"))
     plain = Q(
         # MariaDB and SQLite care for no line break before the end of a pattern.
-        ~Q(**{f"{path}__endswith": "\n"}),
-        Q(**{f"{path}__regex": PLAIN}),
+        ~Q(EndsWith(email, "\n")),
+        Regex(email, PLAIN),
         LessThanOrEqual(at, MAX_LOCAL + 1),
-        LessThanOrEqual(Length(path) - at, MAX_PLAIN_DOMAIN),
+        LessThanOrEqual(Length(email) - at, MAX_PLAIN_DOMAIN),
     )
     return {
         "audience": Value(audience.pk),
@@ -158,6 +158,15 @@ def _not_theirs(theirs: Q) -> list[When]:
         if not_yours
         else []
     )
+
+
+def _letter_by_letter(path: str) -> Combinable:
+    """Return the text at ``path`` so that a pattern may be held to it.
+
+    PostgreSQL refuses that for columns that ignore letter case by their collation, as Django advises for addresses.
+    """
+    is_postgresql = connections[Candidate.objects.db].vendor == "postgresql"
+    return Collate(path, "C") if is_postgresql else F(path)
 
 
 def _key_as_text(model: type[Model]) -> Combinable:

@@ -38,7 +38,7 @@ def rules_of(audience: Audience) -> list[Rule]:
     """Return the rules of every audience in their order: the first one that fits is the reason that people read."""
     return [
         _leave_out_erased,
-        *(one for key, title in audience.excluded.items() for one in _excluded_by(audience, key, title)),
+        *(one for key, title in audience.excluded for one in _excluded_by(audience, key, title)),
         _flagged(Reason.COMPLAINED, complained_since__isnull=False),
         _flagged(Reason.OPTED_OUT, opted_out_since__isnull=False),
         _flagged(Reason.INVALID, invalid_since__isnull=False),
@@ -105,7 +105,7 @@ def _flagged(reason: Reason, **flag: Any) -> Rule:
 
 
 def _who_left(audience: Audience) -> QuerySet[Any]:
-    return ListOptOut.objects.filter(scope__in=list(audience.sources)).values("address__key")
+    return ListOptOut.objects.filter(scope__in=list(audience.source_titles)).values("address__key")
 
 
 def _update(picked: QuerySet[Candidate], **values: Any) -> int:

@@ -74,9 +74,9 @@ def _plan(audience: Audience) -> None:
     # The excluded first: of what they hold only addresses count.
     audience.plan = [
         one
-        for keys, excluded in ((audience.excluded, True), (audience.sources, False))
-        for key in keys
-        for one in slices(_source(key, keys[key]), excluded=excluded)
+        for sources, excluded in ((audience.excluded, True), (audience.sources, False))
+        for key, title in sources
+        for one in slices(_source(key, title), excluded=excluded)
     ]
     _enter(audience, Stage.COLLECTING)
 
@@ -87,7 +87,7 @@ def _collect(audience: Audience, mailable: Mailable) -> None:
         _enter(audience, Stage.READING)
         return
     one = Slice(**audience.plan[audience.position])
-    titles = audience.excluded if one.excluded else audience.sources
+    titles = dict(audience.excluded if one.excluded else audience.sources)
     collect(audience, one, _source(one.source, titles[one.source]), mailable)
     audience.position += 1
 
@@ -137,5 +137,5 @@ def _source(key: str, title: str) -> Source:
     return source
 
 
-def _titles(sources: Sequence[Source]) -> dict[str, str]:
-    return {source.consent_scope.key: source.consent_scope.label for source in sources}
+def _titles(sources: Sequence[Source]) -> list[tuple[str, str]]:
+    return [(source.consent_scope.key, source.consent_scope.label) for source in sources]

@@ -150,6 +150,7 @@ def test_who_is_in_two_lists_is_considered_once() -> None:
 
 def test_two_records_with_one_address_in_two_lists_are_mailed_through_the_first_list() -> None:
     first, second = a_target_list(a_contact("ada@example.org")), a_target_list(a_contact("Ada@example.org"))
+    # The order is the one given, and not that of the keys, of which the later one is the longer now and then.
     forwards, backwards = candidates_of([first, second]), candidates_of([second, first])
 
     assert [(c.email, c.source, c.reason) for c in forwards] == [
@@ -323,6 +324,15 @@ def test_the_summary_agrees_with_the_verdicts() -> None:
     assert [candidate.email for candidate in summary.examples[Reason.OPTED_OUT]] == ["bob@example.org"]
 
 
+def test_sources_whose_keys_sort_the_other_way_keep_their_order() -> None:
+    lists = [a_target_list(a_contact(f"p{number}@example.org")) for number in range(12)]
+    wanted = [lists[11], lists[0], lists[10], lists[1]]
+    open_audience("test", wanted)
+
+    kept = [key for key, _title in Audience.objects.get(subject="test").sources]
+    assert kept == [source.consent_scope.key for source in wanted]
+
+
 def test_a_slice_after_the_other_brings_everybody_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collecting, "SLICE", 7)
     people = a_target_list(*contacts(50))
@@ -390,3 +400,21 @@ def test_the_database_judges_as_python_does(emails: list[str]) -> None:
                 assert candidate.key == parsed.key
                 assert candidate.envelope in ("", parsed.envelope)
         transaction.set_rollback(True)
+
+
+@pytest.mark.only_on("postgresql")
+@pytest.mark.django_db(transaction=True)
+def test_a_column_that_ignores_letter_case_by_its_collation_is_read_like_any_other() -> None:
+    people = a_target_list(a_contact("Ada@example.org"), a_contact("ada@EXAMPLE.org"), a_contact("ü@x.org"))
+    with connection.cursor() as cursor:
+        # As django.contrib.postgres.operations.CreateCollation makes it.
+        cursor.execute(
+            "CREATE COLLATION massmail_ci (provider='icu', locale='und-u-ks-level2', deterministic=false)"
+        )
+        cursor.execute("ALTER TABLE crm_contact ALTER email TYPE varchar(320) COLLATE massmail_ci")
+    try:
+        assert [reason for _email, reason in verdicts(people)] == ["", Reason.DUPLICATE, ""]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute('ALTER TABLE crm_contact ALTER email TYPE varchar(320) COLLATE "default"')
+            cursor.execute("DROP COLLATION massmail_ci")
