@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Replaces this folder, which Python puts first: ``crm`` must not be importable beside ``sandbox.crm``.
@@ -69,8 +70,10 @@ def _run(settings: Any) -> None:
 
 def _choose_ports() -> None:
     """Tell the settings, and through the environment every child, which ports are ours."""
-    web, smtp = free_port(WEB_PORT), free_port(SMTP_PORT)
-    for usual, ours, what in ((WEB_PORT, web, "the web server"), (SMTP_PORT, smtp, "the mail server")):
+    wanted_web = urlsplit(os.environ.get("MASSMAIL_SANDBOX_URL", "")).port or WEB_PORT
+    wanted_smtp = int(os.environ.get("MASSMAIL_SANDBOX_SMTP_PORT", SMTP_PORT))
+    web, smtp = free_port(wanted_web), free_port(wanted_smtp)
+    for usual, ours, what in ((wanted_web, web, "the web server"), (wanted_smtp, smtp, "the mail server")):
         if usual != ours:
             console.print(f"[yellow]Port {usual} is taken: {what} uses {ours} instead.[/]")
     os.environ["MASSMAIL_SANDBOX_URL"] = f"http://127.0.0.1:{web}"

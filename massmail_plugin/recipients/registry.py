@@ -30,8 +30,8 @@ def register(model: type[Model]) -> Callable[[type[RecipientType]], type[Recipie
 
 
 def all_types() -> list[RecipientType]:
-    """Return every registered recipient type, in order of registration."""
-    return list(_types.values())
+    """Return every registered recipient type, in order of registration; ours after the host's own."""
+    return sorted(_types.values(), key=lambda one: one.model._meta.app_label == "massmail_plugin")
 
 
 def get(key: str) -> RecipientType | None:

@@ -80,10 +80,6 @@ def a_cluster(name: str, redis: str, *, lease_seconds: int = 900) -> Process:
     return Process(*MANAGE, "qcluster", env=environment)
 
 
-def no_task_waits() -> bool:
-    return not get_broker().queue_size()
-
-
 def children(process: int) -> list[int]:
     """Return the process ids of a process's children."""
     return [int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()]

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import free_port
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 # The demo itself always uses SQLite.
 pytestmark = [pytest.mark.any_database, pytest.mark.xdist_group("demo")]
@@ -29,7 +31,14 @@ class Demo:
         env = {
             name: value for name, value in os.environ.items() if not name.startswith(("MASSMAIL_", "DJANGO_"))
         }
-        env |= {"MASSMAIL_SANDBOX_VAR": str(folder), "HOME": str(folder / "no-home"), "PYTHONUNBUFFERED": "1"}
+        # The usual ports are those of a demo that somebody else may be looking at.
+        env |= {
+            "MASSMAIL_SANDBOX_VAR": str(folder),
+            "MASSMAIL_SANDBOX_URL": f"http://127.0.0.1:{free_port()}",
+            "MASSMAIL_SANDBOX_SMTP_PORT": str(free_port()),
+            "HOME": str(folder / "no-home"),
+            "PYTHONUNBUFFERED": "1",
+        }
         self.process = subprocess.Popen(
             [sys.executable, str(REPOSITORY / "sandbox" / "demo.py")],
             cwd=folder.parent,

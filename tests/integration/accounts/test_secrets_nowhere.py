@@ -82,7 +82,8 @@ def test_f105_dumpdata_revisions_indexes_and_the_audit_log(client):
     assert response.status_code == 302, response.context["form"].errors
     assert ModelLogEntry.objects.for_instance(account).exists()
     dump = StringIO()
-    call_command("dumpdata", stdout=dump)
+    # Without the tests' own host, some of whose tables belong to somebody else.
+    call_command("dumpdata", exclude=["host"], stdout=dump)
     assert account.from_email in dump.getvalue()
     _holds_none(dump.getvalue())
     _holds_none(_every_row())
