@@ -87,7 +87,7 @@ def choose_everybody_in_dublin(editor: Editor, records: int) -> None:
     """Four pages of people, chosen at once by a filter."""
     editor.opens("Mailings", "Target lists")
     editor.follows("Add target list")
-    editor.presses("Continue")
+    editor.presses("Create a new target list")
     editor.fills(Title="Dubliners")
     editor.presses("Save")
     editor.sees("Nobody is in this list yet.")

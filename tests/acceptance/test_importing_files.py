@@ -36,7 +36,7 @@ def editor(page: Page) -> Editor:
 def a_new_list(editor: Editor, title: str) -> None:
     editor.opens("Mailings", "Target lists")
     editor.page.get_by_role("link", name="Add target list").first.click()
-    editor.presses("Continue")
+    editor.presses("Create a new target list")
     editor.fills(Title=title)
     editor.page.get_by_role("navigation", name="Actions").get_by_role("button", name="Save").click()
     editor.sees("Nobody is in this list yet.")
