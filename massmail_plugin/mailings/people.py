@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Callable
 
+from django.db import IntegrityError
 from django.utils import timezone
 
 from massmail_plugin.audience.audiences import Audience
@@ -78,7 +79,11 @@ def _go_on(mailing: Mailing, audience: Audience, stop: Callable[[], bool]) -> bo
 
 def _open(mailing: Mailing) -> Audience:
     campaign = mailing.campaign
-    return open_audience(subject(mailing), campaign.sources(), campaign.excluded_sources())
+    try:
+        return open_audience(subject(mailing), campaign.sources(), campaign.excluded_sources())
+    except IntegrityError:
+        # Somebody else has opened it in the same moment: both go on with it.
+        return Audience.objects.get(subject=subject(mailing))
 
 
 def _still_counts(audience: Audience) -> bool:
