@@ -66,7 +66,7 @@ class Nudge(models.Model):
 
 
 class Epoch(models.Model):
-    """Which database this is, and how far it has come: one row. See ``delivery.epoch``."""
+    """Which database this is, and how far it has come: one row. See ``delivery.keeping.epoch``."""
 
     class Doubt(models.TextChoices):
         """Why nothing may be sent until a person has looked."""
@@ -84,8 +84,10 @@ class Epoch(models.Model):
     place = models.CharField(max_length=255, blank=True)
     doubt = models.CharField(_("doubt"), max_length=10, choices=Doubt.choices, blank=True)
     doubted_at = models.DateTimeField(null=True)
-    #: When a person last said that it is the right database. Files that are older count no more.
-    confirmed_at = models.DateTimeField(null=True)
+    #: How often it was said to be the right database. Files from before the last time count no more.
+    confirmations = models.PositiveIntegerField(default=0)
+    #: The instances whose place this database has taken, and whose files count no more.
+    predecessors = models.JSONField(default=list)
 
     add_to_reference_index = False
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 
-from massmail_plugin.delivery import clock, heartbeats, imports, sign_up_mails
+from massmail_plugin.delivery.ledger import clock
 from massmail_plugin.delivery.models import Heartbeat
-from massmail_plugin.delivery.nudges import nudge_account, nudge_import, nudge_sign_ups
-from massmail_plugin.delivery.ticker import run_tick
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.running import heartbeats, imports
+from massmail_plugin.delivery.running.nudges import nudge_account, nudge_import, nudge_sign_ups
+from massmail_plugin.delivery.running.ticker import run_tick
+from massmail_plugin.delivery.single import sign_up_mails
+from massmail_plugin.delivery.turns.worker import drain
 
 #: Seconds that a task waits for the time of an account's next mail before it lets others have its worker.
 _WAIT_SECONDS = 5.0

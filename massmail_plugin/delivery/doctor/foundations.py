@@ -13,8 +13,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from massmail_plugin import conf, preferences
-from massmail_plugin.delivery import clock
 from massmail_plugin.delivery.doctor.findings import Finding, Level, note, problem, warning
+from massmail_plugin.delivery.ledger import clock
 
 _LEVELS = {checks.ERROR: Level.PROBLEM, checks.WARNING: Level.WARNING, checks.INFO: Level.NOTE}
 #: Harmless differences between two clocks.

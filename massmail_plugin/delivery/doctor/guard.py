@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 
-from massmail_plugin.delivery import epoch as epochs
-from massmail_plugin.delivery import journal
 from massmail_plugin.delivery.doctor.findings import Finding, note, problem, warning
-from massmail_plugin.delivery.local_folder import local_folder
+from massmail_plugin.delivery.keeping import epoch as epochs
+from massmail_plugin.delivery.keeping import replaying
+from massmail_plugin.delivery.keeping.local_folder import local_folder
 
 
 def journals() -> Iterator[Finding]:
@@ -18,7 +18,7 @@ def journals() -> Iterator[Finding]:
         folder = local_folder()
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"Can anything be written?")
-        unread, broken = journal.unread(), journal.put_aside()
+        unread, broken = replaying.unread(), replaying.put_aside()
     except OSError as error:
         yield problem("journal", f"nothing can be written down: {error}", remedy)
         return

@@ -11,9 +11,10 @@ from django.utils.text import Truncator
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import SecretUnreadable
-from massmail_plugin.delivery import clock, sign_up_mails
-from massmail_plugin.delivery.connection_check import check_connection
 from massmail_plugin.delivery.doctor.findings import Finding, counted, problem, warning
+from massmail_plugin.delivery.ledger import clock
+from massmail_plugin.delivery.single import sign_up_mails
+from massmail_plugin.delivery.single.connection_check import check_connection
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState, MailingState
 

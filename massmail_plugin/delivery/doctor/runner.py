@@ -11,10 +11,10 @@ from django.utils.timesince import timesince
 
 from massmail_plugin import conf
 from massmail_plugin.cluster_checks import broker_of, chosen_cluster
-from massmail_plugin.delivery import heartbeats
 from massmail_plugin.delivery.doctor.findings import Finding, note, problem, warning
 from massmail_plugin.delivery.models import Heartbeat
-from massmail_plugin.delivery.schedule import NAME
+from massmail_plugin.delivery.running import heartbeats
+from massmail_plugin.delivery.running.schedule import NAME
 
 #: A schedule that is so long overdue is not looked at by any cluster.
 _OVERDUE = timedelta(minutes=3)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from massmail_plugin.accounts.connections import BadBackend, build_backend
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import SecretUnreadable
-from massmail_plugin.delivery.outgoing import OutgoingMail
+from massmail_plugin.delivery.mails.outgoing import OutgoingMail
 from massmail_plugin.delivery.transports import idempotency
 from massmail_plugin.delivery.transports.base import CannotOpen, Fence, Outcome, Transport, Verdict
 from massmail_plugin.delivery.transports.provider_errors import classify, says, was_answered

@@ -9,7 +9,7 @@ from enum import Enum
 from types import TracebackType
 
 from massmail_plugin.content.headers import clean_header
-from massmail_plugin.delivery.outgoing import OutgoingMail
+from massmail_plugin.delivery.mails.outgoing import OutgoingMail
 
 #: Asked once per mail, at the last moment before it can no longer be taken back. True: send it.
 Fence = Callable[[], bool]

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.mail import EmailMultiAlternatives
 
 from massmail_plugin.accounts.batches import BatchSyntax
-from massmail_plugin.delivery.outgoing import OutgoingMail
+from massmail_plugin.delivery.mails.outgoing import OutgoingMail
 
 
 def batch_key(mail: OutgoingMail, syntax: BatchSyntax) -> Hashable | None:

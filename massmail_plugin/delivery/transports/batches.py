@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from massmail_plugin.accounts.batches import BatchSyntax
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery.outgoing import OutgoingMail
+from massmail_plugin.delivery.mails.outgoing import OutgoingMail
 from massmail_plugin.delivery.transports.backend import BackendTransport, from_status
 from massmail_plugin.delivery.transports.base import CannotOpen, Fence, Outcome, Verdict
 from massmail_plugin.delivery.transports.batch_message import batch_key, batch_message

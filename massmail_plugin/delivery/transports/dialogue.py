@@ -45,6 +45,8 @@ class Dialogue(smtplib.SMTP):
 
     _unread: bytearray
     _host: str
+    #: Bytes of what is being written, or was written last, that have not left.
+    unwritten = 0
 
     def _get_socket(self, *args: Any) -> Any:
         self._unread = bytearray()
@@ -155,12 +157,17 @@ class Dialogue(smtplib.SMTP):
         """
         sock, rest = self._socket(), memoryview(data)
         deadline = time.monotonic() + seconds
+        self.unwritten = len(rest)
         while rest:
             try:
                 rest = rest[sock.send(rest) :]
-            except _NOT_YET:
+                self.unwritten = len(rest)
+            except _NOT_YET as error:
+                # TLS may want to read before it can write. What nobody will read must not wake us up without end.
+                events = select.POLLIN if isinstance(error, ssl.SSLWantReadError) else select.POLLOUT
+                if listening:
+                    events |= select.POLLIN
                 until = min(deadline, time.monotonic() + self.timeout)
-                events = select.POLLIN | select.POLLOUT
                 yield Ready(sock, events, until, _NOT_TAKEN)
                 if listening and self.has_spoken():
                     return False

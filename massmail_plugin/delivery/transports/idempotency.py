@@ -22,7 +22,7 @@ from anymail.backends.base_requests import AnymailRequestsBackend
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
-from massmail_plugin.delivery.outgoing import OutgoingMail
+from massmail_plugin.delivery.mails.outgoing import OutgoingMail
 
 #: Seconds before each repetition: far less than a key lives, and enough for a call that is still being worked on.
 PAUSES = (1.0, 5.0)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery.outgoing import OutgoingMail
+from massmail_plugin.delivery.mails.outgoing import OutgoingMail
 from massmail_plugin.delivery.transports.base import CannotOpen, Fence, Outcome, Transport, Verdict
 from massmail_plugin.delivery.transports.connecting import connect
 from massmail_plugin.delivery.transports.dialogue import Dialogue
@@ -61,6 +61,9 @@ class SmtpTransport(Transport):
             message = mail.as_bytes(utf8=not is_ascii)
         except ValueError as error:
             return Outcome(Verdict.RECIPIENT, _("The mail cannot be written: %(error)s") % {"error": error})
+        # Not right after its last mail, whose answer would wait for the goodbye and be written down too late.
+        if self._served and self._served == conf.get("MAILS_PER_CONNECTION"):
+            yield from self.closing()
         while True:
             is_new = self._dialogue is None
             try:
@@ -170,12 +173,14 @@ class SmtpTransport(Transport):
             yield from dialogue.sending(b".\r\n")
             code, reply = yield from dialogue.reading(conf.get("SMTP_FINAL_DOT_TIMEOUT"))
         except OSError as error:
+            # Half a dot ends no message.
+            is_unsent = dialogue.unwritten > 0
             yield from self.closing()
-            return Outcome(Verdict.DOUBT, describe(error))
+            return _lost(error, Phase.DOT) if is_unsent else Outcome(Verdict.DOUBT, describe(error))
         outcome = meaning(Phase.DOT, code, reply)
         self._served += 1
         self._idle = outcome.verdict is not Verdict.DOUBT and code != 421
-        if not self._idle or self._served == conf.get("MAILS_PER_CONNECTION"):
+        if not self._idle:
             yield from self.closing()
         return outcome
 

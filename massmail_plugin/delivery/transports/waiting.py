@@ -1,7 +1,7 @@
 """Dialogues that can be waited for one at a time or many at once.
 
 A dialogue is written as a generator, its *steps*. Where it has to wait it yields what it waits for, and whoever drives
-it resumes it when that has come: :func:`finish` blocks, ``delivery.lines`` has many of them in one thread.
+it resumes it when that has come: :func:`finish` blocks, ``delivery.turns.lines`` has many of them in one thread.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from massmail_plugin.delivery import epoch
 from massmail_plugin.delivery.doctor.findings import counted
-from massmail_plugin.delivery.nudges import nudge_tick
+from massmail_plugin.delivery.keeping import epoch
+from massmail_plugin.delivery.running.nudges import nudge_tick
 
 
 class Command(BaseCommand):

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from massmail_plugin.delivery.doctor.findings import counted
-from massmail_plugin.delivery.foreground import DEFAULT_THREADS, Foreground
-from massmail_plugin.delivery.stopping import stop_when_told
+from massmail_plugin.delivery.running.foreground import DEFAULT_THREADS, Foreground
+from massmail_plugin.delivery.running.stopping import stop_when_told
 
 
 class Command(BaseCommand):

@@ -18,10 +18,10 @@ from django.utils import timezone
 
 from massmail_plugin import preferences
 from massmail_plugin.accounts.pacing.why import Why
-from massmail_plugin.delivery import claiming, clock, ledger
-from massmail_plugin.delivery.ledger import Entry
-from massmail_plugin.delivery.sweeper import sweep
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.keeping.sweeper import sweep
+from massmail_plugin.delivery.ledger import claiming, clock, fence, leases, writing
+from massmail_plugin.delivery.ledger.entry import Entry
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState
 from massmail_plugin.models import SenderAccount
@@ -62,10 +62,10 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[]
     def set_clock(now: Callable[[], dt.datetime]) -> None:
         monkeypatch.setattr(clock, "_EXPRESSIONS", {})
         monkeypatch.setattr(timezone, "now", now)
-        ledger._fence.cache_clear()
+        fence._fence.cache_clear()
 
     yield set_clock
-    ledger._fence.cache_clear()
+    fence._fence.cache_clear()
 
 
 @pytest.fixture
@@ -86,9 +86,9 @@ def _limit_everybody(**fields: int) -> MailPreferences:
 
 def _send(claimed: list[Delivery]) -> int:
     """Let the mails pass the fence and be sent. Returns how many passed."""
-    allowed = ledger.commit_to_send(claimed)
+    allowed = fence.commit_to_send(claimed)
     sent = [delivery for delivery in claimed if delivery.pk in allowed]
-    ledger.write(Entry(delivery.pk, delivery.claim_token, DeliveryState.ACCEPTED) for delivery in sent)
+    writing.write(Entry(delivery.pk, delivery.claim_token, DeliveryState.ACCEPTED) for delivery in sent)
     return len(sent)
 
 
@@ -148,11 +148,11 @@ class Workers:
             case "dies":
                 _die(claimed)
             case "dies past the fence":
-                ledger.commit_to_send(claimed[half:])
+                fence.commit_to_send(claimed[half:])
                 _die(claimed)
             case "gives back":
                 _send(claimed[:half])
-                ledger.give_back(claimed)
+                leases.give_back(claimed)
             case _:
                 _send(claimed)
 
@@ -223,7 +223,7 @@ def test_a_worker_whose_clock_is_a_day_off_sends_no_more_and_no_less(monkeypatch
     if connection.vendor == "sqlite":
         real = Mock(now=lambda: dt.datetime.now(dt.UTC))
         monkeypatch.setattr(clock, "timezone", real)
-        monkeypatch.setattr(ledger, "timezone", real)
+        monkeypatch.setattr(fence, "timezone", real)
     monkeypatch.setattr(timezone, "now", lambda: dt.datetime.now(dt.UTC) + days * DAY)
     claimed = claiming.claim(account, 10)
     assert (claimed, claimed.why) == ([], Why.PER_MINUTE)
@@ -276,10 +276,10 @@ def test_no_lease_lasts_longer_than_the_working_hours(at):
     assert {delivery.lease_until for delivery in claimed} == {end}
     assert claimed.closes_at == end
     now.now = end - dt.timedelta(seconds=1)
-    assert ledger.commit_to_send(claimed[:1])
+    assert fence.commit_to_send(claimed[:1])
     now.now = end
-    assert not ledger.commit_to_send(claimed[1:])
-    assert ledger.give_back(claimed) == 1
+    assert not fence.commit_to_send(claimed[1:])
+    assert leases.give_back(claimed) == 1
     assert Delivery.objects.get(pk=claimed[1].pk).attempts == 0
     nothing = claiming.claim(account, 2)
     # 12 March is a Thursday, and there is no work from Friday to Sunday.
@@ -295,7 +295,7 @@ def test_renewed_leases_end_with_the_working_hours_too(at):
     claimed = claiming.claim(account, 2)
     now.now = end - MINUTE
     Delivery.objects.update(lease_until=end - dt.timedelta(seconds=30))
-    ledger.renew(claimed, claimed.closes_at)
+    leases.renew(claimed, claimed.closes_at)
     assert set(Delivery.objects.values_list("lease_until", flat=True)) == {end}
 
 
@@ -305,7 +305,7 @@ def test_the_answer_to_a_mail_that_left_in_time_is_waited_for_after_the_working_
     account = _closing_soon()
     start_now(a_mailing(to=contacts(1)))
     claimed = claiming.claim(account, 1)
-    assert ledger.commit_to_send(claimed)
+    assert fence.commit_to_send(claimed)
     now.now = end + MINUTE
     assert sweep() == 0, "Its worker is alive: nothing is in doubt."
 
@@ -334,7 +334,7 @@ def test_mails_that_are_given_back_or_never_sent_count_for_nothing():
     claimed = claiming.claim(account, 8)
     assert len(claimed) == 4
     assert claiming.claim(account, 8) == []
-    ledger.give_back(claimed[:3])
+    leases.give_back(claimed[:3])
     assert len(claiming.claim(account, 8)) == 3
 
 
@@ -402,3 +402,18 @@ def test_an_account_without_limits_locks_nothing_and_counts_nothing():
     assert all("massmail_plugin_delivery" in line for line in locked)
     SenderAccount.objects.update(per_hour=100)
     assert "COUNT(" in _sql(lambda: claiming.claim(account, 2))
+
+
+def test_the_moment_that_a_claim_sees_begins_after_its_locks(at: Callable[[dt.datetime], Clock]) -> None:
+    """Where a transaction sees one moment only (REPEATABLE READ), any other question before would begin it too soon."""
+    at(dt.datetime(2026, 3, 11, 12, tzinfo=dt.UTC))
+    account = an_account(per_day=5, working_hours_only=True)
+    _limit_everybody(per_hour_limit=50)
+    start_now(a_mailing(to=contacts(2)))
+    with CaptureQueriesContext(connection) as asked:
+        assert len(claiming.claim(account, 2)) == 2
+    statements = [query["sql"] for query in asked.captured_queries]
+    begin = next(n for n, sql in enumerate(statements) if sql.startswith("BEGIN"))
+    preferences_row, account_row = statements[begin + 1 : begin + 3]
+    assert 'FROM "massmail_plugin_mailpreferences"' in preferences_row.replace("`", '"')
+    assert 'FROM "massmail_plugin_senderaccount"' in account_row.replace("`", '"')

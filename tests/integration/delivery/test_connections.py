@@ -7,11 +7,13 @@ import pytest
 from django.db import OperationalError, connections
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery import epoch, ledger, records, senders, supply
-from massmail_plugin.delivery.sweeper import sweep
+from massmail_plugin.delivery.keeping import epoch, patience
+from massmail_plugin.delivery.keeping.sweeper import sweep
+from massmail_plugin.delivery.ledger import fence, leases, writing
 from massmail_plugin.delivery.transports.base import CannotOpen, Outcome, Verdict
 from massmail_plugin.delivery.transports.smtp import SmtpTransport
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.turns import senders, supply, turn
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState
 from tests.builders import a_mailing, an_account, contacts, start_now, states_by_address
@@ -204,7 +206,7 @@ def test_a_transport_that_raises_what_it_must_not_ends_the_turn_and_loses_nothin
 def test_a_fence_that_the_database_did_not_answer_sends_nothing(
     smtp_server, account, monkeypatch, was_committed
 ):
-    commit = ledger.commit_to_send
+    commit = fence.commit_to_send
 
     def unanswered(deliveries, known):
         if was_committed:
@@ -213,7 +215,7 @@ def test_a_fence_that_the_database_did_not_answer_sends_nothing(
 
     run = start_now(a_mailing(to=contacts(10)))
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(ledger, "commit_to_send", unanswered)
+        meanwhile.setattr(fence, "commit_to_send", unanswered)
         with pytest.raises(OperationalError):
             drain(account.pk)
     assert smtp_server.mails == []
@@ -223,7 +225,7 @@ def test_a_fence_that_the_database_did_not_answer_sends_nothing(
 
 
 def test_a_database_that_is_away_after_the_answers_is_waited_for(smtp_server, account, monkeypatch):
-    write, failures = ledger.write, []
+    write, failures = writing.write, []
 
     def away_for_a_while(entries):
         if len(failures) < 3:
@@ -231,8 +233,8 @@ def test_a_database_that_is_away_after_the_answers_is_waited_for(smtp_server, ac
             raise OperationalError("the database system is starting up")
         return write(entries)
 
-    monkeypatch.setattr(ledger, "write", away_for_a_while)
-    monkeypatch.setattr(records.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(writing, "write", away_for_a_while)
+    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
     run = start_now(a_mailing(to=contacts(3)))
     with pytest.raises(OperationalError):
         drain(account.pk)
@@ -246,8 +248,8 @@ def test_what_the_database_never_heard_is_told_by_the_journal(smtp_server, accou
 
     run = start_now(a_mailing(to=contacts(3)))
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(ledger, "write", away)
-        meanwhile.setattr(records, "_PATIENCE_SECONDS", 0)
+        meanwhile.setattr(writing, "write", away)
+        meanwhile.setattr(turn, "_PATIENCE_SECONDS", 0)
         with pytest.raises(OperationalError):
             drain(account.pk)
     assert states(run)[DeliveryState.HANDING] == len(smtp_server.mails) > 0
@@ -298,7 +300,7 @@ def test_a_suspect_is_sent_while_nothing_else_is(smtp_server, account):
 def test_a_lease_is_renewed_while_its_mail_waits_for_the_server(smtp_server, account, settings):
     settings.MASSMAIL = {**settings.MASSMAIL, "LEASE_SECONDS": 6}
     run = start_now(a_mailing(to=contacts(1)))
-    renewed, renew = threading.Event(), ledger.renew
+    renewed, renew = threading.Event(), leases.renew
 
     def seen(*args):
         number = renew(*args)
@@ -306,7 +308,7 @@ def test_a_lease_is_renewed_while_its_mail_waits_for_the_server(smtp_server, acc
         return number
 
     with pytest.MonkeyPatch.context() as patch, smtp_server.holding("dot") as held:
-        patch.setattr(ledger, "renew", seen)
+        patch.setattr(leases, "renew", seen)
         worker = threading.Thread(target=lambda: (drain(account.pk), connections.close_all()))
         worker.start()
         held.wait_until_reached()

@@ -10,12 +10,13 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from massmail_plugin.accounts.secrets import Secret
-from massmail_plugin.delivery import clock, heartbeats
 from massmail_plugin.delivery.doctor import examine as examining
 from massmail_plugin.delivery.doctor.findings import Level
-from massmail_plugin.delivery.local_folder import database_key, local_folder
+from massmail_plugin.delivery.keeping.local_folder import database_key, local_folder
+from massmail_plugin.delivery.ledger import clock
 from massmail_plugin.delivery.models import Epoch, Heartbeat
-from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.running import heartbeats
+from massmail_plugin.delivery.running.ticker import run_tick
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.models import SenderAccount

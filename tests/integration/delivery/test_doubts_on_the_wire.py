@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from massmail_plugin.delivery.ticker import run_tick
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.running.ticker import run_tick
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings import deciding
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState, MailingState

@@ -1,5 +1,6 @@
 """A database that has gone back in time, or was copied, sends nothing until a person has said what to do."""
 
+import datetime as dt
 import json
 import os
 
@@ -7,10 +8,11 @@ import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
 
-from massmail_plugin.delivery import epoch, places
-from massmail_plugin.delivery.foreground import Foreground
+from massmail_plugin.delivery.keeping import epoch, places
+from massmail_plugin.delivery.ledger import clock
 from massmail_plugin.delivery.models import Epoch
-from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.running.foreground import Foreground
+from massmail_plugin.delivery.running.ticker import run_tick
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.states import MailingState
@@ -95,7 +97,7 @@ def test_administrators_are_told_once(mailing):
 
 
 def test_the_worker_itself_refuses(smtp_server, mailing):
-    from massmail_plugin.delivery.worker import drain
+    from massmail_plugin.delivery.turns.worker import drain
     from massmail_plugin.models import SenderAccount
 
     Epoch.objects.create(doubt="behind")
@@ -167,6 +169,49 @@ def test_what_was_confirmed_holds_for_machines_whose_files_know_more(another_mac
     assert epoch.may_send()
     another_machine("b")
     assert epoch.may_send()
+
+
+def test_a_file_written_by_a_clock_that_was_ahead_excuses_nothing_later(mailing, monkeypatch):
+    """What was confirmed holds for what was known then, whatever time it was said to be."""
+    with monkeypatch.context() as ahead:
+        ahead.setattr(clock, "now", lambda: dt.datetime(2099, 1, 1, tzinfo=dt.UTC))
+        epoch.may_send()
+        yesterday = backup()
+        epoch.may_send()
+        restore(yesterday)
+        assert not epoch.may_send()
+        epoch.confirm(pause=False)
+        assert epoch.may_send()
+    today = backup()
+    assert epoch.may_send()
+    restore(today)
+    assert not epoch.may_send()
+    assert doubt() == "behind"
+
+
+def test_a_backup_from_before_a_confirmation_is_behind_and_can_be_confirmed_too(another_machine, mailing):
+    epoch.may_send()
+    yesterday = backup()
+    Epoch.objects.update(doubt="moved")
+    epoch.confirm(pause=False)
+    epoch.may_send()
+    restore({**yesterday, "mark": 1000})
+    assert not epoch.may_send()
+    assert doubt() == "behind"
+    epoch.confirm(pause=False)
+    assert epoch.may_send()
+
+
+def test_a_database_that_took_anothers_place_is_asked_about_once_on_all_machines(another_machine, mailing):
+    for name in ("a", "b"):
+        another_machine(name)
+        assert epoch.may_send()
+    Epoch.objects.update(instance="6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+    assert not epoch.may_send()
+    epoch.confirm(pause=False)
+    for name in ("a", "b", "a"):
+        another_machine(name)
+        assert epoch.may_send()
 
 
 def test_with_no_mailing_under_way_nobody_is_asked():

@@ -3,7 +3,7 @@
 import pytest
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.running.ticker import run_tick
 from massmail_plugin.mailings import actions, deciding
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import RUNNING, DeliveryState, MailingState

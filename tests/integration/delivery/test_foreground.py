@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import pytest
 from django.db import OperationalError, connections, transaction
 
-from massmail_plugin.delivery import foreground, heartbeats
-from massmail_plugin.delivery.foreground import Foreground
 from massmail_plugin.delivery.models import Heartbeat, Nudge
-from massmail_plugin.delivery.nudges import nudge_tick
-from massmail_plugin.delivery.worker import Drained
+from massmail_plugin.delivery.running import foreground, heartbeats
+from massmail_plugin.delivery.running.foreground import Foreground
+from massmail_plugin.delivery.running.nudges import nudge_tick
+from massmail_plugin.delivery.turns.worker import Drained
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.states import MailingState
@@ -237,3 +237,24 @@ def test_a_mailing_that_ends_is_done_at_once(smtp_server):
             assert done.wait(60)
     finally:
         foreground.Foreground._look_after = look_after
+
+
+def test_a_thread_that_cannot_be_started_ends_nothing(smtp_server, monkeypatch, caplog):
+    """The account has its turn later, and the worker can be stopped."""
+    monkeypatch.setattr(foreground, "_FIRST_PAUSE", 0)
+    an_account(smtp_server)
+    start_now(a_mailing(to=contacts(1)))
+    start, failures = threading.Thread.start, []
+
+    def refused_twice(thread):
+        if thread.name.startswith("account-") and len(failures) < 2:
+            failures.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused_twice)
+    with smtp_server.holding("dot") as held, at_work(Foreground(threads=2)):
+        held.wait_until_reached()
+        held.release()
+    assert len(failures) == 2
+    assert len(smtp_server.mails) == 1

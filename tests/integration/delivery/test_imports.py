@@ -12,8 +12,9 @@ from massmail_plugin.audience.importing import working
 from massmail_plugin.audience.importing.actions import start, upload
 from massmail_plugin.audience.importing.columns import Columns
 from massmail_plugin.audience.importing.models import ListImport
-from massmail_plugin.delivery import nudges, tasks
-from massmail_plugin.delivery.foreground import Foreground
+from massmail_plugin.delivery import tasks
+from massmail_plugin.delivery.running import nudges
+from massmail_plugin.delivery.running.foreground import Foreground
 from tests.builders import a_target_list, an_administrator
 
 

@@ -15,10 +15,12 @@ from django.utils import timezone
 
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery import ledger, records, senders, supply
-from massmail_plugin.delivery.sweeper import sweep
+from massmail_plugin.delivery.keeping import patience
+from massmail_plugin.delivery.keeping.sweeper import sweep
+from massmail_plugin.delivery.ledger import fence, writing
 from massmail_plugin.delivery.transports.base import CannotOpen, Outcome, Transport, Verdict
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.turns import senders, supply, turn
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import OPEN, DeliveryState
 from tests.builders import a_mailing, an_account, contacts, start_now
@@ -87,7 +89,7 @@ class Moody(Transport):
 def world(request, monkeypatch):
     """A world that fails, the same way for the same number as far as threads allow."""
     world = World(request.param)
-    commit, write, make = ledger.commit_to_send, ledger.write, supply._make
+    commit, write, make = fence.commit_to_send, writing.write, supply._make
 
     def commit_or_break(deliveries, known):
         if world.fails(0.05):
@@ -115,17 +117,17 @@ def world(request, monkeypatch):
         return make(*args)
 
     monkeypatch.setattr(senders, "transport_for", lambda account, desk: Moody(world))
-    monkeypatch.setattr(ledger, "commit_to_send", commit_or_break)
-    monkeypatch.setattr(ledger, "write", write_or_break)
+    monkeypatch.setattr(fence, "commit_to_send", commit_or_break)
+    monkeypatch.setattr(writing, "write", write_or_break)
     monkeypatch.setattr(supply, "_make", make_or_break)
-    monkeypatch.setattr(records, "_PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(turn, "_PATIENCE_SECONDS", 0)
     return world
 
 
 def a_turn(account):
     """Send for a while; whatever breaks is over afterwards, and every wait has passed."""
     with pytest.MonkeyPatch.context() as quiet:
-        quiet.setattr(records.time, "sleep", lambda seconds: None)
+        quiet.setattr(patience.time, "sleep", lambda seconds: None)
         try:
             drain(account.pk)
         except (Exception, SystemExit, KeyboardInterrupt):

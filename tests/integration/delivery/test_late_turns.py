@@ -7,12 +7,15 @@ import pytest
 from django.utils import timezone
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery import claiming, senders
-from massmail_plugin.delivery.senders import Asks, Crew, Job
-from massmail_plugin.delivery.sweeper import sweep
+from massmail_plugin.delivery.keeping.patience import Patience
+from massmail_plugin.delivery.keeping.sweeper import sweep
+from massmail_plugin.delivery.ledger import claiming
 from massmail_plugin.delivery.transports.base import Outcome, Transport, Verdict
-from massmail_plugin.delivery.turn import Turn
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.turns import senders
+from massmail_plugin.delivery.turns.events import Asks, Job
+from massmail_plugin.delivery.turns.senders import Crew
+from massmail_plugin.delivery.turns.turn import Turn
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings.models import Delivery
 from tests.builders import a_mailing, an_account, contacts, start_now, states_by_address
 
@@ -97,6 +100,7 @@ def test_of_two_claims_of_one_mail_that_stand_at_the_fence_together_one_passes()
     (anew,) = claiming.claim(account, 1)
     first, second = Asking(), Asking()
     turn = Turn(account, math.inf, lambda: False)
-    turn._answer([Asks(first, Job(lost, None)), Asks(second, Job(anew, None))])
-    turn._records.close(patiently=False)
+    turn._gate.admit([Asks(first, Job(lost, None)), Asks(second, Job(anew, None))])
+    turn._gate.answer()
+    turn._records.close(Patience(0))
     assert (first.answers, second.answers) == ([False], [True])

@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.slowing import slow_down
-from massmail_plugin.delivery import claiming, ledger, routes
-from massmail_plugin.delivery.ledger import Entry
-from massmail_plugin.delivery.sweeper import sweep
-from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.keeping.sweeper import sweep
+from massmail_plugin.delivery.ledger import claiming, fence, leases, routes, writing
+from massmail_plugin.delivery.ledger.entry import Entry
+from massmail_plugin.delivery.running.ticker import run_tick
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState, MailingState
+from massmail_plugin.mailings.verbs import Refused
 from tests.builders import a_mailing, a_user, an_account, contacts, start_now
 
 
@@ -88,7 +89,7 @@ def test_workers_that_die_use_up_no_attempts_of_mails_whose_turn_had_not_come(ac
     for _kill in range(6):
         claimed = claiming.claim(account, 20)
         if past_the_fence:
-            assert ledger.commit_to_send([claimed[0]])
+            assert fence.commit_to_send([claimed[0]])
         _expire()
         sweep()
     ended = DeliveryState.IN_DOUBT if past_the_fence else DeliveryState.FAILED
@@ -99,7 +100,7 @@ def test_workers_that_die_use_up_no_attempts_of_mails_whose_turn_had_not_come(ac
 def test_a_worker_that_dies_past_the_fence_leaves_a_doubt_and_nothing_is_sent_again(account):
     start_now(a_mailing(to=contacts(1)))
     (delivery,) = claiming.claim(account, 1)
-    assert ledger.commit_to_send([delivery])
+    assert fence.commit_to_send([delivery])
     _expire()
     sweep()
     assert Delivery.objects.get().state == DeliveryState.IN_DOUBT
@@ -110,18 +111,18 @@ def test_a_worker_that_wakes_up_late_cannot_send(account):
     start_now(a_mailing(to=contacts(1)))
     (stalled,) = claiming.claim(account, 1)
     _expire()
-    assert not ledger.commit_to_send([stalled]), "The lease is over, even before anybody has noticed."
+    assert not fence.commit_to_send([stalled]), "The lease is over, even before anybody has noticed."
     sweep()
     (other,) = claiming.claim(account, 1)
-    assert not ledger.commit_to_send([stalled]), "The mail is another worker's."
-    assert ledger.commit_to_send([other])
+    assert not fence.commit_to_send([stalled]), "The mail is another worker's."
+    assert fence.commit_to_send([other])
 
 
 def test_nobody_passes_the_fence_twice(account):
     start_now(a_mailing(to=contacts(1)))
     (delivery,) = claiming.claim(account, 1)
-    assert ledger.commit_to_send([delivery])
-    assert not ledger.commit_to_send([delivery])
+    assert fence.commit_to_send([delivery])
+    assert not fence.commit_to_send([delivery])
 
 
 def test_nothing_passes_the_fence_while_the_server_wants_us_to_wait(account):
@@ -129,26 +130,26 @@ def test_nothing_passes_the_fence_while_the_server_wants_us_to_wait(account):
     start_now(a_mailing(to=contacts(2)))
     claimed = claiming.claim(account, 2)
     slow_down(account.pk, timezone.now(), sent_last_minute=10)
-    assert ledger.commit_to_send(claimed) == set()
+    assert fence.commit_to_send(claimed) == set()
     type(account).objects.update(resume_at=timezone.now() - timedelta(seconds=1))
-    assert len(ledger.commit_to_send(claimed)) == 2
+    assert len(fence.commit_to_send(claimed)) == 2
 
 
 def test_a_late_answer_settles_a_doubt(account):
     start_now(a_mailing(to=contacts(1)))
     (delivery,) = claiming.claim(account, 1)
-    ledger.commit_to_send([delivery])
+    fence.commit_to_send([delivery])
     _expire()
     sweep()
-    assert ledger.write([Entry(delivery.pk, delivery.claim_token, DeliveryState.ACCEPTED)])
+    assert writing.write([Entry(delivery.pk, delivery.claim_token, DeliveryState.ACCEPTED)])
     assert Delivery.objects.get().state == DeliveryState.ACCEPTED
 
 
 def test_giving_back_never_touches_a_mail_that_may_be_on_its_way(account):
     start_now(a_mailing(to=contacts(2)))
     first, second = claiming.claim(account, 2)
-    ledger.commit_to_send([first])
-    assert ledger.give_back([first, second]) == 1
+    fence.commit_to_send([first])
+    assert leases.give_back([first, second]) == 1
     assert Delivery.objects.get(pk=first.pk).state == DeliveryState.HANDING
     assert Delivery.objects.get(pk=second.pk).state == DeliveryState.QUEUED
     assert Delivery.objects.get(pk=second.pk).attempts == 0
@@ -157,7 +158,7 @@ def test_giving_back_never_touches_a_mail_that_may_be_on_its_way(account):
 def test_the_fence_is_committed_before_the_dot(account):
     start_now(a_mailing(to=contacts(1)))
     (delivery,) = claiming.claim(account, 1)
-    ledger.commit_to_send([delivery])
+    fence.commit_to_send([delivery])
     seen = []
 
     def look_from_outside():
@@ -178,11 +179,11 @@ def test_a_paused_or_cancelled_mailing_does_not_pass_the_fence(account):
     start_now(mailing)
     first, second = claiming.claim(account, 2)
     actions.pause(mailing)
-    assert not ledger.commit_to_send([first])
+    assert not fence.commit_to_send([first])
     actions.resume(mailing)
-    assert ledger.commit_to_send([first])
+    assert fence.commit_to_send([first])
     actions.cancel(mailing)
-    assert not ledger.commit_to_send([second])
+    assert not fence.commit_to_send([second])
 
 
 def test_an_owners_mailing_leaves_through_the_owners_account_only():
@@ -216,7 +217,7 @@ def test_a_run_never_goes_on_from_another_address_by_itself(gone):
     mailing.refresh_from_db()
     assert mailing.state == MailingState.INTERRUPTED
     if gone == "stopped":
-        with pytest.raises(actions.Refused, match="account"):
+        with pytest.raises(Refused, match="account"):
             actions.resume(mailing)
     else:
         actions.resume(mailing)
@@ -248,6 +249,35 @@ def test_claims_given_back_after_a_cancel_are_cancelled_too(account):
     start_now(mailing)
     claimed = claiming.claim(account, 2)
     actions.cancel(mailing)
-    ledger.give_back(claimed)
+    leases.give_back(claimed)
     sweep()
     assert set(Delivery.objects.values_list("state", flat=True)) == {DeliveryState.CANCELLED}
+
+
+def test_a_lease_that_has_run_out_is_not_renewed(account):
+    """Its mail counts against the limits no more, so that nobody may take it up again without a claim."""
+    start_now(a_mailing(to=contacts(2)))
+    late, alive = claiming.claim(account, 2)
+    Delivery.objects.filter(pk=late.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    before = dict(Delivery.objects.values_list("pk", "lease_until"))
+    assert leases.renew([late, alive], None) == 1
+    after = dict(Delivery.objects.values_list("pk", "lease_until"))
+    assert after[late.pk] == before[late.pk]
+    assert after[alive.pk] > before[alive.pk]
+
+
+def test_a_mail_that_was_refused_for_now_does_not_fail_of_its_workers_first_death():
+    account = an_account(connections=1)
+    start_now(a_mailing(to=contacts(1)))
+    for _refusal in range(2):
+        (delivery,) = claiming.claim(account, 1)
+        assert writing.write([Entry(delivery.pk, delivery.claim_token, DeliveryState.DEFERRED)]) == 1
+    claiming.claim(account, 1)
+    _expire()
+    sweep()
+    suspect = Delivery.objects.get()
+    assert (suspect.state, suspect.attempts, suspect.next_attempt_at) == (DeliveryState.QUEUED, 3, None)
+    (suspect,) = claiming.claim(account, 1)
+    _expire()
+    sweep()
+    assert Delivery.objects.get().state == DeliveryState.FAILED, "It killed its worker when it was alone."

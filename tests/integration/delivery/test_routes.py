@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from massmail_plugin.accounts import faults, switches
-from massmail_plugin.delivery import claiming, routes
-from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.ledger import claiming, routes
+from massmail_plugin.delivery.running.ticker import run_tick
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Delivery, Run
 from massmail_plugin.mailings.states import RUNNING, DeliveryState, MailingState

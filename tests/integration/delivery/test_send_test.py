@@ -6,10 +6,10 @@ import pytest
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import Secret
-from massmail_plugin.delivery.connection_check import check_connection
-from massmail_plugin.delivery.send_test import send_test
-from massmail_plugin.mailings.actions import Refused
+from massmail_plugin.delivery.single.connection_check import check_connection
+from massmail_plugin.delivery.single.send_test import send_test
 from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.mailings.verbs import Refused
 from massmail_plugin.recipients.models import ConsentEvent
 from tests.builders import a_contact, a_mailing, an_account, contacts
 from tests.smtp_server import SmtpServer

@@ -9,10 +9,11 @@ import pytest
 from django.db import OperationalError
 
 from massmail_plugin.accounts.switches import switch_off
-from massmail_plugin.delivery import claiming, ledger, messages
-from massmail_plugin.delivery.messages import Composer, compose_delivery
-from massmail_plugin.delivery.ticker import run_tick
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.ledger import claiming, fence
+from massmail_plugin.delivery.mails import messages
+from massmail_plugin.delivery.mails.messages import Composer, compose_delivery
+from massmail_plugin.delivery.running.ticker import run_tick
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState, MailingState
@@ -151,7 +152,7 @@ def test_a_recipient_type_that_cannot_be_read_holds_up_only_its_own_people(smtp_
 def test_an_account_deleted_during_its_turn_ends_the_turn_and_others_go_on(smtp_server, monkeypatch):
     account = an_account(smtp_server, connections=1)
     run = start_now(a_mailing(to=contacts(3)))
-    commit = ledger.commit_to_send
+    commit = fence.commit_to_send
 
     def deleted_before_the_second(deliveries, known):
         if smtp_server.mails:
@@ -159,7 +160,7 @@ def test_an_account_deleted_during_its_turn_ends_the_turn_and_others_go_on(smtp_
         return commit(deliveries, known)
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(ledger, "commit_to_send", deleted_before_the_second)
+        meanwhile.setattr(fence, "commit_to_send", deleted_before_the_second)
         assert "deleted" in drain(account.pk).stopped
     assert len(smtp_server.mails) == 1
     assert run.deliveries.filter(state=DeliveryState.QUEUED).count() == 2
@@ -168,14 +169,14 @@ def test_an_account_deleted_during_its_turn_ends_the_turn_and_others_go_on(smtp_
 
 
 def test_switching_the_account_off_works_before_the_next_mail(smtp_server, monkeypatch):
-    passes = ledger.commit_to_send
+    passes = fence.commit_to_send
 
     def switched_off_before_the_third(deliveries, known):
         if any(delivery.email.startswith("person3@") for delivery in deliveries):
             switch_off(account)
         return passes(deliveries, known)
 
-    monkeypatch.setattr(ledger, "commit_to_send", switched_off_before_the_third)
+    monkeypatch.setattr(fence, "commit_to_send", switched_off_before_the_third)
     account = an_account(smtp_server, connections=1)
     run = start_now(a_mailing(to=contacts(5)))
     assert drain(account.pk).stopped
@@ -232,14 +233,14 @@ def test_who_says_no_while_their_mail_is_on_the_wire_gets_nothing(smtp_server):
     account = an_account(smtp_server)
     run = start_now(a_mailing(to=contacts(1)))
     address = EmailAddress.objects.get(key="person1@customers.example")
-    commit = ledger.commit_to_send
+    commit = fence.commit_to_send
 
     def say_no_just_before(deliveries, known):
         consent.opt_out(address, [Scope()], LINK)
         return commit(deliveries, known)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger, "commit_to_send", say_no_just_before)
+        patch.setattr(fence, "commit_to_send", say_no_just_before)
         drain(account.pk)
     assert smtp_server.mails == []
     assert run.deliveries.get().state == DeliveryState.SKIPPED
@@ -283,7 +284,7 @@ def test_pause_and_cancel_take_effect_before_the_next_dot(smtp_server, monkeypat
     account = an_account(smtp_server, connections=connections)
     mailing = a_mailing(to=contacts(10))
     run = start_now(mailing)
-    commit, passed, stopped = ledger.commit_to_send, [], []
+    commit, passed, stopped = fence.commit_to_send, [], []
 
     def stop_at_the_third(deliveries, known):
         if len(passed) + len(deliveries) >= 3 and not stopped:
@@ -292,7 +293,7 @@ def test_pause_and_cancel_take_effect_before_the_next_dot(smtp_server, monkeypat
         passed.extend(allowed)
         return allowed
 
-    monkeypatch.setattr(ledger, "commit_to_send", stop_at_the_third)
+    monkeypatch.setattr(fence, "commit_to_send", stop_at_the_third)
     drain(account.pk)
     assert len(smtp_server.mails) == len(passed) <= 2
     waiting = DeliveryState.CANCELLED if verb is actions.cancel else DeliveryState.QUEUED

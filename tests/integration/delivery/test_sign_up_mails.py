@@ -8,16 +8,22 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from massmail_plugin import preferences
 from massmail_plugin.accounts.secrets import Secret
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.sign_ups import LINK_WORKS, SignUp
-from massmail_plugin.delivery import epoch, nudges, sign_up_mails, tasks
+from massmail_plugin.delivery import tasks
 from massmail_plugin.delivery.doctor import mails as doctor
-from massmail_plugin.delivery.foreground import Foreground
+from massmail_plugin.delivery.keeping import epoch
+from massmail_plugin.delivery.ledger import claiming
 from massmail_plugin.delivery.models import Nudge
+from massmail_plugin.delivery.running import nudges
+from massmail_plugin.delivery.running.foreground import Foreground
+from massmail_plugin.delivery.single import sign_up_mails
 from massmail_plugin.feedback import signing_up
+from massmail_plugin.mailings.usage import Sent, sent_through
 from massmail_plugin.models import SenderAccount
-from tests.builders import a_target_list, an_account
+from tests.builders import a_contact, a_mailing, a_target_list, an_account, start_now
 from tests.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,3 +174,70 @@ def test_the_doctor_says_that_people_wait(news: TargetListPage) -> None:
     SignUp.objects.update(asked_at=timezone.now() - dt.timedelta(minutes=10))
     (finding,) = doctor.sign_ups()
     assert "1 confirmation mail" in finding.says
+
+
+def test_they_count_against_the_accounts_limit(news: TargetListPage, smtp_server: SmtpServer) -> None:
+    account = an_account(smtp_server, per_hour=2)
+    first, _second, third = (asked(news, f"p{n}@customers.example") for n in range(3))
+
+    assert sign_up_mails.send_waiting() == 2
+    assert len(smtp_server.mails) == 2
+    start_now(a_mailing(to=[a_contact()]))
+    assert claiming.claim(account, 5) == [], "Mailings have no room either."
+    assert sent_through([account.pk], timezone.now())[account.pk] == Sent(hour=2, day=2)
+    third.refresh_from_db()
+    assert (third.attempts, third.account_id) == (0, None)
+
+    SignUp.objects.filter(pk=first.pk).update(paced_at=timezone.now() - dt.timedelta(hours=2))
+    due(third)
+    assert sign_up_mails.send_waiting() == 1
+
+
+def test_mailings_leave_no_room_either(news: TargetListPage, smtp_server: SmtpServer) -> None:
+    account = an_account(smtp_server, per_minute=1)
+    start_now(a_mailing(to=[a_contact()]))
+    assert len(claiming.claim(account, 5)) == 1
+    waiting = asked(news)
+
+    assert sign_up_mails.send_waiting() == 0
+    waiting.refresh_from_db()
+    assert waiting.next_attempt_at is not None
+    assert waiting.next_attempt_at > timezone.now()
+
+
+def test_another_account_with_room_takes_it(news: TargetListPage, smtp_server: SmtpServer) -> None:
+    an_account(smtp_server, name="A", per_day=1)
+    other = an_account(smtp_server, name="B", from_email="b@sandbox.example")
+    both = [asked(news, f"p{n}@customers.example") for n in range(2)]
+
+    assert sign_up_mails.send_waiting() == 2
+    both[1].refresh_from_db()
+    assert both[1].account == other
+
+
+def test_the_limit_of_all_accounts_counts_them(news: TargetListPage, smtp_server: SmtpServer) -> None:
+    chosen = preferences.load()
+    chosen.per_hour_limit = 1
+    chosen.save()
+    an_account(smtp_server)
+    for number in range(2):
+        asked(news, f"p{number}@customers.example")
+
+    assert sign_up_mails.send_waiting() == 1
+
+
+def test_they_do_not_wait_for_working_hours(news: TargetListPage, smtp_server: SmtpServer) -> None:
+    """Somebody waits in front of the screen, and the link works for three days."""
+    an_account(smtp_server, working_hours_only=True, working_days=[])
+    asked(news)
+
+    assert sign_up_mails.send_waiting() == 1
+
+
+def test_one_that_did_not_leave_counts_for_nothing(news: TargetListPage) -> None:
+    an_account(per_hour=1)
+    waiting = asked(news)
+    sign_up_mails.send_waiting()
+    waiting.refresh_from_db()
+
+    assert waiting.paced_at is None

@@ -5,8 +5,8 @@ import pytest
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import Secret
-from massmail_plugin.delivery.ticker import run_tick
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.running.ticker import run_tick
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings.states import DeliveryState, MailingState
 from tests.builders import a_mailing, an_account, contacts, start_now
 from tests.smtp_server import SmtpServer

@@ -7,8 +7,8 @@ from django.core import mail
 
 from massmail_plugin.accounts import faults
 from massmail_plugin.delivery import telling
-from massmail_plugin.delivery.ticker import run_tick
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.running.ticker import run_tick
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.models import SenderAccount

@@ -9,10 +9,10 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery import nudges
-from massmail_plugin.delivery.schedule import NAME, ensure_schedule
-from massmail_plugin.delivery.ticker import run_tick
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.running import nudges
+from massmail_plugin.delivery.running.schedule import NAME, ensure_schedule
+from massmail_plugin.delivery.running.ticker import run_tick
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import MailingState
@@ -87,7 +87,7 @@ def test_one_pass_of_the_command_does_what_a_cluster_does(smtp_server, capsys):
 
 
 def test_an_account_that_breaks_keeps_no_other_from_sending(smtp_server, monkeypatch):
-    from massmail_plugin.delivery import foreground
+    from massmail_plugin.delivery.running import foreground
 
     def drain_or_break(account_id, **options):
         if account_id == broken.pk:
@@ -121,7 +121,9 @@ def test_a_repeated_and_a_late_nudge_do_no_harm(smtp_server):
 
 def test_a_turn_shows_that_it_lives_while_it_waits_for_a_slow_server(smtp_server, monkeypatch):
     """A worker that waits ten minutes for an answer must not look like one that has frozen."""
-    from massmail_plugin.delivery import heartbeats, tasks, turn
+    from massmail_plugin.delivery import tasks
+    from massmail_plugin.delivery.running import heartbeats
+    from massmail_plugin.delivery.turns import turn
 
     beats, third = [], threading.Event()
 
@@ -164,7 +166,8 @@ def test_an_unreachable_server_is_not_called_without_end(smtp_server):
 
 def test_an_account_that_pauses_after_each_mail_comes_back_in_time(smtp_server, monkeypatch):
     """A pause longer than a turn must not make it one mail a minute."""
-    from massmail_plugin.delivery import clock, tasks
+    from massmail_plugin.delivery import tasks
+    from massmail_plugin.delivery.ledger import clock
 
     waited = []
     monkeypatch.setattr(tasks.time, "sleep", waited.append)

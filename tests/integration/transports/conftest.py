@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery.events import Asks, Crashed, Finished, Job
-from massmail_plugin.delivery.lines import Line
-from massmail_plugin.delivery.switchboard import Switchboard
 from massmail_plugin.delivery.transports.base import Outcome
 from massmail_plugin.delivery.transports.smtp import SmtpTransport
 from massmail_plugin.delivery.transports.waiting import Steps
+from massmail_plugin.delivery.turns.events import Asks, Crashed, Finished, Job
+from massmail_plugin.delivery.turns.lines import Line
+from massmail_plugin.delivery.turns.switchboard import Switchboard
 from massmail_plugin.mailings.models import Delivery
 
 

@@ -1,16 +1,15 @@
 """Several mails in one call to a provider: each recipient gets their own, and a lost answer leaves doubts by name."""
 
 import json
-import re
 
 import pytest
 from django.core.exceptions import ValidationError
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.secrets import Secret
-from massmail_plugin.delivery.prepared import Prepared
+from massmail_plugin.delivery.mails.prepared import Prepared
 from massmail_plugin.delivery.transports import batches
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings.deciding import in_doubt
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState
@@ -19,6 +18,7 @@ from massmail_plugin.recipients.consent import How, Scope
 from massmail_plugin.recipients.models import ConsentEvent
 from tests.builders import a_contact, a_mailing, a_template, contacts, start_now
 from tests.http_provider import HttpProvider
+from tests.provider_calls import made_by_mailgun, made_by_sparkpost
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,48 +72,9 @@ def _started(people, **fields):
     return start_now(a_mailing(to=people, template=template, in_batches=True, **fields))
 
 
-def _made_by_mailgun(payload):
-    """Return what Mailgun makes of a call: by recipient, subject, text, HTML, headers and metadata."""
-    variables = json.loads(payload["recipient-variables"])
-
-    def filled(text, values):
-        return re.sub(r"%recipient\.(.+?)%", lambda found: values[found[1]], text)
-
-    for address, values in variables.items():
-        fields = {name: filled(text, values) for name, text in payload.items() if isinstance(text, str)}
-        headers = {name[2:].lower(): text for name, text in fields.items() if name.startswith("h:")}
-        yield (
-            address,
-            fields["subject"],
-            fields["text"],
-            fields["html"],
-            headers,
-            fields["v:massmail_delivery"],
-        )
-
-
-def _made_by_sparkpost(payload):
-    content = payload["content"]
-    for recipient in payload["recipients"]:
-        values = recipient["substitution_data"]
-
-        def filled(text, values=values):
-            return re.sub(r"\{\{\{?(\w+)\}?\}\}", lambda found: values[found[1]], text)
-
-        headers = {name.lower(): filled(text) for name, text in content["headers"].items()}
-        yield (
-            recipient["address"]["email"],
-            filled(content["subject"]),
-            filled(content["text"]),
-            filled(content["html"]),
-            headers,
-            recipient["metadata"]["massmail_delivery"],
-        )
-
-
 @pytest.mark.parametrize(
     ("name", "answer", "made_by"),
-    [("mailgun", MAILGUN, _made_by_mailgun), ("sparkpost", sparkpost(3), _made_by_sparkpost)],
+    [("mailgun", MAILGUN, made_by_mailgun), ("sparkpost", sparkpost(3), made_by_sparkpost)],
 )
 def test_each_recipient_of_a_call_gets_exactly_their_own_mail(provider, account, name, answer, made_by):
     provider.answers = [answer, answer]
@@ -230,12 +191,12 @@ def test_a_batch_that_is_not_full_leaves_all_the_same(provider, account, monkeyp
 
 
 def test_who_says_no_before_the_fence_is_not_in_the_call(provider, account, monkeypatch):
-    from massmail_plugin.delivery import ledger
+    from massmail_plugin.delivery.ledger import fence
 
     provider.answers = [MAILGUN]
     sender = account()
     run = _started(contacts(3))
-    pass_fence, asked = ledger.commit_to_send, []
+    pass_fence, asked = fence.commit_to_send, []
 
     def commit(deliveries, known):
         if not asked:
@@ -244,7 +205,7 @@ def test_who_says_no_before_the_fence_is_not_in_the_call(provider, account, monk
         asked.append(len(deliveries))
         return pass_fence(deliveries, known)
 
-    monkeypatch.setattr(ledger, "commit_to_send", commit)
+    monkeypatch.setattr(fence, "commit_to_send", commit)
     drain(sender.pk)
     [request] = provider.requests
     assert set(json.loads(request.payload["recipient-variables"])) == {

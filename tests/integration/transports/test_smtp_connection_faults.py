@@ -1,11 +1,15 @@
 """Connections that break, hang, drip or babble, at each place: what is known about the mail afterwards."""
 
+import contextlib
+import select
+import socket
 import threading
 
 import pytest
 
 from massmail_plugin.accounts.secrets import Secret
 from massmail_plugin.delivery.transports.base import CannotOpen, Verdict
+from massmail_plugin.delivery.transports.dialogue import Dialogue
 from tests.integration.transports.conftest import Fence, PlainMail
 from tests.scripted_server import Line, ScriptedServer, greet
 
@@ -413,3 +417,57 @@ def test_f55_keywords_may_be_in_small_letters(smtp_transport):
     outcome, server = _deliver(smtp_transport, play, PlainMail("Grüße\r\n".encode()))
     assert outcome.verdict is Verdict.ACCEPTED
     assert server.heard[1].endswith(" BODY=8BITMIME SIZE=9")
+
+
+def test_an_answer_is_known_before_the_goodbye_of_a_connections_last_mail(smtp_transport, settle):
+    """Nobody has written it down yet; a server may take its time with QUIT."""
+    settle(MAILS_PER_CONNECTION=1)
+
+    def play(line: Line) -> None:
+        _until_data(line)
+        line.hear_body()
+        line.say(OK)
+
+    with ScriptedServer(play) as server:
+        transport = smtp_transport(server)
+        for number in (1, 2):
+            assert transport.deliver(PlainMail(), Fence()).verdict is Verdict.ACCEPTED
+            assert server.heard.count("QUIT") == number - 1
+        transport.close()
+        assert server.heard.count("QUIT") == 2
+
+
+def _fill(sock: socket.socket) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sock.send(b"x" * 65_536)
+
+
+def test_a_dot_that_never_left_leaves_no_doubt(smtp_transport, settle):
+    """The server reads no further while the fence is asked, until nothing more can be written to it."""
+    settle(SMTP_TIMEOUT=0.5)
+    over = threading.Event()
+
+    def play(line: Line) -> None:
+        _until_data(line)
+        over.wait(60)
+
+    with ScriptedServer(play) as server:
+        transport = smtp_transport(server)
+        fence = Fence(before=lambda: _fill(transport._dialogue.sock))
+        outcome = transport.deliver(PlainMail(), fence)
+        over.set()
+    assert outcome.verdict is Verdict.TEMPORARY
+    assert server.bodies == []
+
+
+def test_who_waits_to_write_the_dot_is_not_woken_up_by_what_there_is_to_read():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        _fill(ours)
+        theirs.send(b"421 Closing\r\n")
+        dialogue = Dialogue(timeout=5)
+        dialogue.sock = ours
+        assert next(dialogue.sending(b".\r\n")).events == select.POLLOUT
+        assert next(dialogue.send_body(b"x", seconds=5)).events == select.POLLIN | select.POLLOUT

@@ -3,7 +3,7 @@
 import pytest
 from django.db import OperationalError
 
-from massmail_plugin.delivery.deadlocks import again_after_deadlock
+from massmail_plugin.delivery.ledger.deadlocks import again_after_deadlock
 
 
 class PostgresqlError(Exception):

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massmail_plugin.delivery import journal, ledger
-from massmail_plugin.delivery.journal import Journal, JournalUnusable, read, replay
-from massmail_plugin.delivery.ledger import Entry
+from massmail_plugin.delivery.keeping import journal, replaying
+from massmail_plugin.delivery.keeping.journal import Journal, JournalUnusable, read
+from massmail_plugin.delivery.keeping.replaying import replay
+from massmail_plugin.delivery.ledger import writing
+from massmail_plugin.delivery.ledger.entry import Entry
 from massmail_plugin.mailings.states import DeliveryState
 
 AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -29,7 +31,7 @@ def folder(settings, tmp_path):
 def told(monkeypatch):
     """What the database is told: a list of lists of entries."""
     calls = []
-    monkeypatch.setattr(ledger, "write", lambda entries: calls.append(list(entries)) or len(calls[-1]))
+    monkeypatch.setattr(writing, "write", lambda entries: calls.append(list(entries)) or len(calls[-1]))
     return calls
 
 
@@ -119,7 +121,7 @@ def test_any_other_content_is_no_outcome(noise):
 def test_a_journal_that_is_half_full_begins_anew_in_its_own_space(folder):
     kept = Journal()
     number = 0
-    while kept._end <= journal._SIZE // 2:
+    while kept._end <= journal.SIZE // 2:
         number += 1
         kept.append(an_entry(number, detail="x" * 1000))
     size = len(content(folder))
@@ -135,7 +137,7 @@ def test_a_journal_that_is_full_says_so_before_it_is_too_late(folder):
     kept = Journal()
     while kept.has_room:
         kept.append(an_entry(detail="ß" * 1000))
-    assert kept._end <= journal._SIZE
+    assert kept._end <= journal.SIZE
     kept.close(keep=False)
 
 
@@ -164,7 +166,7 @@ def test_a_journal_of_another_user_or_of_another_site_is_not_replayed(folder, to
         somebody_else.setattr(os, "geteuid", lambda: 12345)
         assert replay() == 0
     with monkeypatch.context() as other_site:
-        other_site.setattr(journal, "database_key", lambda: "other")
+        other_site.setattr(replaying, "database_key", lambda: "other")
         assert replay() == 0
     assert replay() == 1
 
@@ -184,13 +186,13 @@ def test_a_journal_that_cannot_be_told_is_put_aside_and_stops_nobody(folder, tol
     dead.append(an_entry())
     die(dead)
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(ledger, "write", lambda entries: 1 / 0)
+        meanwhile.setattr(writing, "write", lambda entries: 1 / 0)
         assert replay() == 0
     assert [path.name.startswith("broken-") for path in folder.iterdir()] == [True]
     assert replay() == 0
 
 
-@pytest.mark.parametrize("meanwhile", [replay, journal.unread])
+@pytest.mark.parametrize("meanwhile", [replay, replaying.unread])
 def test_a_tick_that_finds_a_journal_before_its_worker_has_the_lock_does_not_take_it_away(
     folder, told, monkeypatch, meanwhile
 ):
@@ -223,3 +225,23 @@ def test_two_who_look_at_a_new_journal_at_once_do_not_keep_it_from_its_worker(fo
 
     monkeypatch.setattr(fcntl, "flock", lock_late)
     Journal().close(keep=False)
+
+
+def test_one_line_that_cannot_be_told_spoils_no_other(folder, monkeypatch):
+    told = []
+
+    def write(entries):
+        if any(entry.delivery == 2 for entry in entries):
+            raise ValueError("a value that the database does not take")
+        told.extend(entries)
+        return len(entries)
+
+    monkeypatch.setattr(writing, "write", write)
+    dead = Journal()
+    for number in (1, 2, 3):
+        dead.append(an_entry(number))
+    die(dead)
+    assert replay() == 2
+    assert told == [an_entry(1), an_entry(3)]
+    (broken,) = replaying.put_aside()
+    assert list(read(broken.read_bytes())) == [an_entry(2)]

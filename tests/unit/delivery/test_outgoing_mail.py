@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.content.compiled import CompiledContent
-from massmail_plugin.delivery import outgoing
-from massmail_plugin.delivery.messages import Composer, Link
-from massmail_plugin.delivery.outgoing import OutgoingMail
+from massmail_plugin.delivery.mails import outgoing
+from massmail_plugin.delivery.mails.messages import Composer, Link
+from massmail_plugin.delivery.mails.outgoing import OutgoingMail
 from massmail_plugin.mailings.models import Campaign, Mailing
 
 _HTML = """<!doctype html>

@@ -10,9 +10,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from massmail_plugin.delivery.events import Closed
-from massmail_plugin.delivery.switchboard import Switchboard
 from massmail_plugin.delivery.transports.waiting import Ready
+from massmail_plugin.delivery.turns.events import Closed
+from massmail_plugin.delivery.turns.switchboard import Switchboard
 
 
 @pytest.fixture
@@ -94,3 +94,14 @@ def test_many_who_post_at_once_do_not_block(board):
         board.post(lambda number=number: done.append(number))
     board.listen(0)
     assert done == list(range(100_000))
+
+
+def test_a_reminder_comes_when_its_time_is_over_and_not_before_what_has_been_posted(board):
+    done = []
+    board.remind("late", 0.0, lambda: done.append("late"))
+    board.remind("forgotten", 0.0, lambda: done.append("forgotten"))
+    board.remind("early", math.inf, lambda: done.append("early"))
+    board.post(lambda: board.forget_reminder("forgotten"))
+    board.listen(0)
+    board.listen(0)
+    assert done == ["late"]

@@ -1,0 +1,1 @@
+"""Every statement on deliveries while mails are being sent."""

@@ -1,0 +1,1 @@
+"""When the work is done, by whom, and who is alive."""
