@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Case, CharField, F, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import Concat, Left, Lower, Now, StrIndex, Substr
+from django.db.models.functions import Concat, Left, Now, StrIndex, Substr
 
 from massmail_plugin.audience.audiences import Audience
 from massmail_plugin.audience.inserting import insert_select
@@ -36,8 +36,9 @@ def _columns(run: Run) -> dict[str, Any]:
     # The second record with an address must not take the address's one place in the ledger, though it be left out.
     own = EmailAddress.objects.filter(key=OuterRef("key")).values("pk")[:1]
     at = StrIndex("email", Value("@"))
-    # A plain address, which nobody had to read: see ``audience.collecting``.
-    envelope = Concat(Left("email", at), Lower(Substr("email", at + 1)), output_field=CharField())
+    # A plain address, which nobody had to read: see ``audience.collecting``. The domain is the key's, because the
+    # letters of this column may have other small ones: "I" has none with a dot in Turkish.
+    envelope = Concat(Left("email", at), Substr("key", at + 1), output_field=CharField())
     return {
         "run": Value(run.pk),
         "address": Case(When(Q(is_repeated=True) | Q(key=""), then=None), default=Subquery(own)),
@@ -46,7 +47,9 @@ def _columns(run: Run) -> dict[str, Any]:
         "name": F("name"),
         "email": F("email"),
         "envelope": Case(
-            When(key="", then=Value("")), When(envelope="", then=envelope), default=F("envelope")
+            When(Q(key="") | Q(email=""), then=Value("")),
+            When(envelope="", then=envelope),
+            default=F("envelope"),
         ),
         "source": F("source"),
         "state": Case(

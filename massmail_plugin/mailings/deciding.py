@@ -10,11 +10,11 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from massmail_plugin.mailings import actions
-from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.doubt import left_at
+from massmail_plugin.mailings.ending import reopen
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState, move
+from massmail_plugin.mailings.verbs import RETRIABLE, Refused, deliveries_of, log_verb
 
 #: How many numbers of mails an entry of the audit log names; each mail says by itself what became of it.
 _NAMED = 100
@@ -22,7 +22,7 @@ _NAMED = 100
 
 def in_doubt(mailing: Mailing) -> QuerySet[Delivery]:
     """Return the mails of ``mailing`` that wait for proof or for a person."""
-    return actions.deliveries_of(mailing).filter(state=DeliveryState.IN_DOUBT)
+    return deliveries_of(mailing).filter(state=DeliveryState.IN_DOUBT)
 
 
 @transaction.atomic
@@ -47,7 +47,7 @@ def count_as_sent(
         detail=_("It was in doubt; %(person)s decided to count it as sent.") % {"person": by_whom},
     )
     _refuse_nothing(counted)
-    actions.log_verb(mailing, "massmail.count_as_sent", user, mails=counted, deliveries=numbers)
+    log_verb(mailing, "massmail.count_as_sent", user, mails=counted, deliveries=numbers)
     return counted
 
 
@@ -66,7 +66,7 @@ def send_again(
     done goes on.
     """
     # The lock keeps somebody from cancelling in between: nobody would look at these mails any more.
-    if not Mailing.objects.select_for_update().filter(pk=mailing.pk, state__in=actions.RETRIABLE).exists():
+    if not Mailing.objects.select_for_update().filter(pk=mailing.pk, state__in=RETRIABLE).exists():
         raise Refused(_("This mailing was cancelled, so nothing of it can be sent again."))
     chosen, numbers = _chosen(mailing, deliveries, until)
     # The claim token stays: the worker may yet turn out to be alive, and know how it ended.
@@ -78,8 +78,8 @@ def send_again(
         detail=_("It was in doubt, and is sent again. It may arrive twice."),
     )
     _refuse_nothing(queued)
-    actions.reopen(mailing)
-    actions.log_verb(mailing, "massmail.send_again", user, mails=queued, deliveries=numbers)
+    reopen(mailing)
+    log_verb(mailing, "massmail.send_again", user, mails=queued, deliveries=numbers)
     return queued
 
 

@@ -25,6 +25,8 @@ RESEND_AFTER = 300
 
 #: Where a mail may stand that was in doubt once and is to be sent again, or was without success.
 _AFTER_DOUBT = (DeliveryState.QUEUED, DeliveryState.DEFERRED, DeliveryState.FAILED)
+#: A worker has it in hand for one more attempt, which its fence then refuses.
+_TAKEN_UP = Q(state=DeliveryState.CLAIMED, doubted_at__isnull=False)
 
 
 def call_in_doubt(deliveries: QuerySet[Delivery], detail: str, *, now: dt.datetime) -> int:
@@ -65,12 +67,12 @@ def prove_sent(
     if delivery.state in (DeliveryState.ACCEPTED, DeliveryState.SKIPPED):
         return False  # No move leads away from there, so that even an old copy tells the truth.
     proof: dict[str, Any] = {"detail": _written_down(sentence, at), "handed_at": left_at()}
-    here = Delivery.objects.filter(pk=delivery.pk)
+    here = Delivery.ledger.filter(pk=delivery.pk)
     doubtful = Q(state=DeliveryState.IN_DOUBT) | Q(state__in=_AFTER_DOUBT, doubted_at__isnull=False)
     if by_a_look:
         here.filter(state=DeliveryState.HANDING, handed_at=None).update(**proof)
     else:
-        doubtful |= Q(state=DeliveryState.HANDING)
+        doubtful |= Q(state=DeliveryState.HANDING) | _TAKEN_UP
     return bool(
         move(here.filter(doubtful), DeliveryState.ACCEPTED, lease_until=None, next_attempt_at=None, **proof)
     )

@@ -16,13 +16,14 @@ from django.utils.translation import gettext as _
 from massmail_plugin.accounts.models import has_own_accounts
 from massmail_plugin.audience.audiences import Audience
 from massmail_plugin.audience.sources import scopes_of
-from massmail_plugin.audience.working_out import forget, open_audience
+from massmail_plugin.audience.working_out import forget
 from massmail_plugin.content.compiled import CompiledContent
 from massmail_plugin.content.compiler import CompileOptions, compile_template
 from massmail_plugin.mailings.copying import copy_slice
 from massmail_plugin.mailings.models import Delivery, Mailing, Run, TrackedLink
 from massmail_plugin.mailings.people import work_out_people
 from massmail_plugin.mailings.states import DeliveryState, MailingState
+from massmail_plugin.mailings.terms import terms_of
 
 #: Candidates that one step copies.
 SLICE = 100_000
@@ -33,17 +34,17 @@ def begin(mailing: Mailing) -> Run:
     if mailing.template is None:
         raise ValueError("A mailing without a template cannot be frozen; preflight says so to people.")
     content = compile_template(mailing.template, CompileOptions.of_this_site())
-    sources = mailing.campaign.sources()
+    terms = terms_of(mailing)
     with transaction.atomic():
         run = Run.objects.create(
             mailing=mailing,
             content=content.to_json(),
-            list_scopes={scope.key: scope.label for scope in scopes_of(sources)},
+            list_scopes={scope.key: scope.label for scope in scopes_of(terms.sources)},
             opt_out_entirely=mailing.opt_out_entirely,
             own_accounts=has_own_accounts(mailing.owner_id),
         )
         _write_links(run, content)
-        open_audience(_subject(run), sources, mailing.campaign.excluded_sources())
+        terms.open(_subject(run))
     return run
 
 
@@ -53,7 +54,12 @@ def choose(run: Run, stop: Callable[[], bool] = lambda: False) -> Audience | Non
     Raises what ``work_out`` raises: ``Audience.DoesNotExist`` if the run was discarded.
     """
     audience = Audience.objects.get(subject=_subject(run))
-    return audience if work_out_people(run.mailing, audience, stop) else None
+    if not work_out_people(run.mailing, audience, stop):
+        return None
+    # Before any mail can leave: the fence asks about them.
+    Run.objects.filter(pk=run.pk).update(live_scopes=audience.live_scopes)
+    run.live_scopes = audience.live_scopes
+    return audience
 
 
 def copy(run: Run, audience: Audience, stop: Callable[[], bool] = lambda: False) -> bool:

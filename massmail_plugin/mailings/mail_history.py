@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet, TextChoices
-from django.db.models.functions import Lower, Trim
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -15,12 +14,10 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from massmail_plugin.audience.record_sets import in_any, in_none, record_pks
 from massmail_plugin.audience.segments.behaviour import Behaviour
+from massmail_plugin.audience.spelled import with_address
 from massmail_plugin.mailings.models import Delivery
-from massmail_plugin.mailings.states import DeliveryState
+from massmail_plugin.mailings.states import MAY_HAVE_GOT
 from massmail_plugin.recipients import RecipientType
-
-#: Somebody got these mails, or may have: a doubt counts, because whom one has not mailed must not get a second mail.
-GOT = (DeliveryState.ACCEPTED, DeliveryState.IN_DOUBT, DeliveryState.HANDING)
 
 
 def who_got(
@@ -29,13 +26,11 @@ def who_got(
     """Return the primary keys of those of ``records`` who got one of ``deliveries``, as sets that may overlap.
 
     The first is by record, whatever its address was then. The second is by address, because two records may
-    share one: those whose address in small letters and without blanks around is the one that the mail went to.
-    Addresses with a domain of other than ASCII letters are only found by their record.
+    share one: those whose address, however it is spelled, is the one that the mail went to.
     """
     by_record = record_pks(deliveries.filter(recipient_type=recipient_type.key), recipient_type.model)
-    keyed = records.order_by().annotate(massmail_key=Lower(Trim(recipient_type.email)))
-    by_address = keyed.filter(massmail_key__in=deliveries.order_by().values("address__key")).values("pk")
-    return [by_record, by_address]
+    mailed = deliveries.order_by().exclude(address=None).values("address__key")
+    return [by_record, *with_address(records, recipient_type.email, mailed)]
 
 
 class MailHistory(Behaviour):
@@ -79,7 +74,7 @@ class MailHistory(Behaviour):
         when = self.cleaned_data["when"]
         if not when:
             return None
-        got = Delivery.objects.filter(state__in=GOT)
+        got = Delivery.objects.filter(state__in=MAY_HAVE_GOT)
         if when != self.When.NEVER:
             since = self._since()
             # One that is on its way or in doubt may have no time yet.

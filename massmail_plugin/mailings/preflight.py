@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -58,26 +58,36 @@ class Preflight:
     problems: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
     audience: Summary = field(default_factory=Summary)
+    #: What that summary was made of: complete, or None.
+    counted: Audience | None = None
     #: When the first mail leaves at the earliest, if that is later than its start.
     first_leaves: datetime | None = None
     #: How much of a long audience is still to be worked out: a sentence for people; empty when it is complete.
     counting: str = ""
+    #: Why nobody can be counted, because something is broken: one of the problems.
+    uncountable: str = ""
 
     @property
     def is_counting(self) -> bool:
         return bool(self.counting)
 
 
-def check(mailing: Mailing, *, starting: Audience | None = None, at_send: bool = False) -> Preflight:
+def check(
+    mailing: Mailing, *, starting: Audience | None = None, at_send: bool = False, at_a_glance: bool = False
+) -> Preflight:
     """Return everything that is wrong with ``mailing``.
 
-    ``starting``: its time has come, so that may have passed, and this is its complete audience. ``at_send``: somebody
-    has pressed Send, and waits longer for the people to be counted.
+    ``starting``: its time has come, so that may have passed, and this is its complete audience. ``at_send`` and
+    ``at_a_glance``: see ``count_people``.
     """
     result = Preflight()
     result.problems.extend(_setting_problems(mailing, starting=starting is not None))
     _check_content(mailing, result)
-    _check_audience(mailing, result, starting, at_send)
+    _check_audience(
+        mailing,
+        result,
+        lambda: starting or count_people(mailing, at_send=at_send, at_a_glance=at_a_glance),
+    )
     if result.is_counting:
         return result
     _check_main_accounts(mailing, result)
@@ -132,7 +142,7 @@ def _check_content(mailing: Mailing, result: Preflight) -> None:
         found.append(Finding(str(problem), Place.TEMPLATE))
 
 
-def _check_audience(mailing: Mailing, result: Preflight, audience: Audience | None, at_send: bool) -> None:
+def _check_audience(mailing: Mailing, result: Preflight, count: Callable[[], Audience]) -> None:
     campaign = mailing.campaign
     if not campaign.sources():
         sentence = _("The campaign has no target list and no segment. Choose one in the campaign.")
@@ -144,16 +154,23 @@ def _check_audience(mailing: Mailing, result: Preflight, audience: Audience | No
     if unusable:
         return
     try:
-        audience = audience or count_people(mailing, at_send=at_send)
+        audience = count()
     except (SourceGone, UnusableSegment, Audience.DoesNotExist):
         # It was changed while we looked; whoever looks again sees it as it is then.
         result.counting = _("The lists are being changed. Look again in a moment.")
+        return
+    if audience.fault:
+        sentence = _(
+            "The people cannot be counted: {error}. Ask your administrator to look at the log, and count again then."
+        )
+        result.uncountable = sentence.format(error=audience.fault)
+        result.problems.append(Finding(result.uncountable, Place.CAMPAIGN))
         return
     if not audience.is_complete:
         people = _("The people are being counted: %(percent)d %%.")
         result.counting = people % {"percent": audience.progress}
         return
-    result.audience = summary_of(audience)
+    result.counted, result.audience = audience, summary_of(audience)
     if not result.audience.included:
         result.problems.append(Finding(_("Nobody would get this mailing: see below why."), Place.CAMPAIGN))
 

@@ -97,25 +97,32 @@ class DeliveryState(models.TextChoices):
 
 #: States in which a delivery waits for a worker.
 WAITING = (DeliveryState.QUEUED, DeliveryState.DEFERRED)
+#: States of a mail that somebody got, or may have got: a doubt counts, because nobody must get a second one for it.
+MAY_HAVE_GOT = (DeliveryState.ACCEPTED, DeliveryState.HANDING, DeliveryState.IN_DOUBT)
 #: States in which a delivery still waits for its end.
 OPEN = (DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.HANDING, DeliveryState.DEFERRED)
 
-# To ACCEPTED from where nobody has it in hand: one that was in doubt before turns out to have arrived.
+# To ACCEPTED from before the fence: one that was in doubt before turns out to have arrived. To IN_DOUBT from there: a
+# worker says that it has left, of which the database knows nothing.
 DELIVERY_MOVES: dict[DeliveryState, tuple[DeliveryState, ...]] = {
     DeliveryState.QUEUED: (
         DeliveryState.CLAIMED,
         DeliveryState.ACCEPTED,
+        DeliveryState.IN_DOUBT,
         DeliveryState.SKIPPED,
         DeliveryState.CANCELLED,
     ),
     DeliveryState.DEFERRED: (
         DeliveryState.CLAIMED,
         DeliveryState.ACCEPTED,
+        DeliveryState.IN_DOUBT,
         DeliveryState.SKIPPED,
         DeliveryState.CANCELLED,
     ),
     DeliveryState.CLAIMED: (
         DeliveryState.HANDING,
+        DeliveryState.ACCEPTED,
+        DeliveryState.IN_DOUBT,
         DeliveryState.QUEUED,
         DeliveryState.DEFERRED,
         DeliveryState.FAILED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import models
+from django.db import models, router
 from django.utils.translation import gettext_lazy as _
 
 from massmail_plugin.accounts.models import SenderAccount
@@ -15,6 +15,20 @@ from massmail_plugin.mailings.states import DeliveryState
 from massmail_plugin.recipients.models import EmailAddress
 
 
+class Ledger(models.Manager["Delivery"]):
+    """The deliveries where they are written: a host's router may send other questions to a replica, which is behind.
+
+    For whatever decides what is sent, and how much.
+    """
+
+    def get_queryset(self) -> models.QuerySet[Delivery]:
+        return super().get_queryset().using(router.db_for_write(self.model))
+
+
+#: What a row says of somebody who was erased, besides the number of the record.
+WORDLESS = {"name": "", "email": "", "envelope": "", "detail": ""}
+
+
 class Delivery(models.Model):
     """The ledger: the truth about every mail of a run, and about everybody who was left out of it.
 
@@ -22,8 +36,12 @@ class Delivery(models.Model):
     lists who cannot have a mail of their own (no address, malformed, duplicate); they are always skipped.
     """
 
-    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="deliveries")
-    address = models.ForeignKey(EmailAddress, null=True, on_delete=models.PROTECT, related_name="deliveries")
+    # Both without an index of their own, since a constraint begins with each: whenever a mail's state changes,
+    # PostgreSQL writes all indexes of its row anew.
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
+    address = models.ForeignKey(
+        EmailAddress, null=True, on_delete=models.PROTECT, related_name="deliveries", db_index=False
+    )
     recipient_type = models.CharField(_("type"), max_length=100)
     object_id = ExactCharField(max_length=64)
     name = models.CharField(_("name"), max_length=255, blank=True)
@@ -67,12 +85,15 @@ class Delivery(models.Model):
         on_delete=models.SET_NULL,
         related_name="deliveries",
         verbose_name=_("account"),
-        # The index with the time begins with it; each change of a mail's state writes all indexes anew (PostgreSQL).
+        # The index with the time begins with it.
         db_index=False,
     )
     #: The provider's own name for the mail, which its webhooks use.
     provider_id = ExactCharField(max_length=255, blank=True)
     handed_at = models.DateTimeField(_("sent"), null=True)
+
+    objects = models.Manager()
+    ledger = Ledger()
 
     add_to_reference_index = False
 
@@ -81,7 +102,7 @@ class Delivery(models.Model):
         verbose_name_plural = _("deliveries")
         ordering = ["pk"]
         constraints = [
-            models.UniqueConstraint(fields=["run", "address"], name="massmail_one_mail_per_address"),
+            models.UniqueConstraint(fields=["address", "run"], name="massmail_one_mail_per_address"),
             models.UniqueConstraint(
                 fields=["run", "recipient_type", "object_id"], name="massmail_one_row_per_record"
             ),

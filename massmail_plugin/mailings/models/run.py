@@ -21,6 +21,8 @@ class Run(models.Model):
     content = models.TextField()
     #: The lists it goes to, as consent scopes: {"list:7": "Customers"}. Who has left one of them gets nothing.
     list_scopes = models.JSONField(default=dict)
+    #: The segments that were live in those lists, by key: who has left one of them gets nothing either.
+    live_scopes = models.JSONField(default=list)
     #: Whether the opt-out link in these mails means all mailings, and not only those lists.
     opt_out_entirely = models.BooleanField(default=False)
     #: Whether its mails leave through its owner's own accounts, and not through everybody's. Frozen: when those
@@ -57,7 +59,7 @@ class Run(models.Model):
     @staticmethod
     def through_accounts_of(owner_id: int | None) -> models.QuerySet[Run]:
         """Return the running runs whose mails leave through this owner's accounts; None: through everybody's."""
-        running = Run.objects.filter(finished_at=None, mailing__state__in=RUNNING)
+        running = Run.objects.filter(finished_at=None, frozen_at__isnull=False, mailing__state__in=RUNNING)
         if owner_id is None:
             return running.filter(own_accounts=False)
         return running.filter(own_accounts=True, mailing__owner_id=owner_id)

@@ -10,12 +10,12 @@ from wagtail.models import ModelLogEntry
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.audiences import Audience
-from massmail_plugin.delivery import ledger, routes
-from massmail_plugin.delivery.outcomes import taken_back
-from massmail_plugin.mailings import actions, freeze, preflight
-from massmail_plugin.mailings.actions import Refused
+from massmail_plugin.delivery.ledger import routes, writing
+from massmail_plugin.delivery.turns.outcomes import taken_back
+from massmail_plugin.mailings import actions, ending, freeze, preflight, starting, verbs
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.mailings.states import DeliveryState, MailingState
+from massmail_plugin.mailings.verbs import Refused
 from massmail_plugin.preferences import MailPreferences
 from massmail_plugin.recipients import registry
 from massmail_plugin.recipients.models import EmailAddress
@@ -52,7 +52,7 @@ def test_release_waits_for_the_tick_and_start_freezes_everything():
     mailing = a_mailing(to=contacts(3))
     actions.release(mailing)
     assert _state(mailing) == MailingState.PENDING
-    (run,) = actions.start_due()
+    (run,) = starting.start_due()
     assert _state(mailing) == MailingState.ACTIVE
     assert run.deliveries.filter(state=DeliveryState.QUEUED).count() == 3
 
@@ -61,9 +61,9 @@ def test_a_mailing_for_later_does_not_start_now():
     an_account()
     mailing = a_mailing(to=contacts(1), start_at=timezone.now() + timedelta(hours=1))
     actions.release(mailing)
-    assert actions.start_due() == []
+    assert starting.start_due() == []
     Mailing.objects.update(start_at=timezone.now())
-    assert len(actions.start_due()) == 1
+    assert len(starting.start_due()) == 1
 
 
 def test_a_mailing_without_an_account_is_refused():
@@ -157,7 +157,7 @@ def test_of_several_starts_at_once_exactly_one_makes_a_run():
     def start():
         try:
             barrier.wait()
-            runs.append(actions.start(mailing))
+            runs.append(starting.start(mailing))
         finally:
             connections.close_all()
 
@@ -177,7 +177,7 @@ def test_a_stale_start_after_a_pause_starts_nothing():
     mailing = a_mailing(to=contacts(1))
     start_now(mailing)
     actions.pause(mailing)
-    assert actions.start(mailing) is None
+    assert starting.start(mailing) is None
     assert _state(mailing) == MailingState.PAUSED
     assert Run.objects.count() == 1
 
@@ -187,7 +187,7 @@ def test_a_mailing_that_cannot_start_is_interrupted_with_the_reason_and_can_be_r
     mailing = a_mailing(to=contacts(1))
     actions.release(mailing)
     SenderAccount.objects.update(state=SenderAccount.State.OFF)
-    assert actions.start_due() == []
+    assert starting.start_due() == []
     mailing.refresh_from_db()
     assert mailing.state == MailingState.INTERRUPTED
     assert "account" in mailing.notice
@@ -209,13 +209,13 @@ def test_a_failure_in_the_middle_of_freezing_starts_nothing_and_is_gone_on_with(
 
     monkeypatch.setattr(freeze, "copy_slice", cut_off)
     with pytest.raises(RuntimeError):
-        actions.start(mailing)
+        starting.start(mailing)
     assert _state(mailing) == MailingState.PENDING
     run = Run.objects.get()
     assert run.frozen_at is None
 
     monkeypatch.undo()
-    assert actions.start(mailing) == run
+    assert starting.start(mailing) == run
     assert Delivery.objects.filter(run=run, state=DeliveryState.QUEUED).count() == 2
 
 
@@ -225,12 +225,12 @@ def test_a_mailing_that_is_stopped_while_it_is_frozen_leaves_nothing_behind(verb
     mailing = a_mailing(to=contacts(2))
     actions.release(mailing)
     steps = iter([False, False, True])
-    assert actions.start(mailing, stop=lambda: next(steps)) is None
+    assert starting.start(mailing, stop=lambda: next(steps)) is None
     assert Run.objects.filter(mailing=mailing, frozen_at=None).exists()
 
     verb(mailing)
 
-    assert actions.start(mailing) is None
+    assert starting.start(mailing) is None
     assert not Run.objects.exists()
     assert not Audience.objects.exists()
     assert not Delivery.objects.exists()
@@ -285,7 +285,7 @@ def test_withdraw_only_before_the_start():
     actions.withdraw(mailing)
     assert _state(mailing) == MailingState.DRAFT
     actions.release(mailing)
-    actions.start(mailing)
+    starting.start(mailing)
     with pytest.raises(Refused):
         actions.withdraw(mailing)
 
@@ -311,7 +311,7 @@ def test_retry_queues_the_failed_mails_and_no_others():
         Delivery.objects.filter(pk=delivery.pk).update(
             state=states.get(delivery, DeliveryState.ACCEPTED), attempts=3
         )
-    actions.finish_runs()
+    ending.finish_runs()
     assert _state(mailing) == MailingState.DONE
     assert actions.retry_failed(mailing) == 1
     assert _state(mailing) == MailingState.ACTIVE
@@ -329,10 +329,10 @@ def test_a_mailing_that_is_done_while_a_mail_waits_goes_on():
     doubtful, sent = run.deliveries.order_by("pk")
     Delivery.objects.filter(pk=sent.pk).update(state=DeliveryState.ACCEPTED)
     Delivery.objects.filter(pk=doubtful.pk).update(state=DeliveryState.IN_DOUBT, claim_token="t", attempts=1)
-    assert (actions.finish_runs(), actions.reopen_runs()) == (1, 0)
+    assert (ending.finish_runs(), ending.reopen_runs()) == (1, 0)
     doubtful.refresh_from_db()
-    assert ledger.write([taken_back(doubtful)])
-    assert actions.reopen_runs() == 1
+    assert writing.write([taken_back(doubtful)])
+    assert ending.reopen_runs() == 1
     assert _state(mailing) == MailingState.ACTIVE
     assert routes.has_work(SenderAccount.objects.get())
 
@@ -342,7 +342,7 @@ def test_each_verb_is_in_the_audit_log_with_the_person():
     user = a_user()
     mailing = a_mailing(to=contacts(1))
     actions.release(mailing, user=user)
-    actions.start(mailing)
+    starting.start(mailing)
     actions.pause(mailing, user=user)
     entries = ModelLogEntry.objects.for_instance(mailing).order_by("pk").values_list("action", "user__pk")
     assert list(entries) == [
@@ -365,7 +365,7 @@ def test_a_mailing_that_breaks_at_its_start_keeps_no_other_from_starting(monkeyp
         return begin(mailing)
 
     monkeypatch.setattr(freeze, "begin", fail_for_one)
-    assert [run.mailing for run in actions.start_due()] == [sound]
+    assert [run.mailing for run in starting.start_due()] == [sound]
     broken.refresh_from_db()
     assert broken.state == MailingState.INTERRUPTED
     assert "administrator" in broken.notice
@@ -381,10 +381,10 @@ def test_a_busy_database_only_delays_the_start(monkeypatch):
         raise OperationalError("database is locked")
 
     monkeypatch.setattr(freeze, "begin", busy)
-    assert actions.start_due() == []
+    assert starting.start_due() == []
     assert _state(mailing) == MailingState.PENDING
     monkeypatch.undo()
-    assert len(actions.start_due()) == 1
+    assert len(starting.start_due()) == 1
 
 
 def test_a_verb_that_cannot_be_logged_is_not_done(monkeypatch):
@@ -394,7 +394,7 @@ def test_a_verb_that_cannot_be_logged_is_not_done(monkeypatch):
     def unloggable(**kwargs):
         raise RuntimeError("no log")
 
-    monkeypatch.setattr(actions, "log", unloggable)
+    monkeypatch.setattr(verbs, "log", unloggable)
     with pytest.raises(RuntimeError):
         actions.release(mailing)
     assert _state(mailing) == MailingState.DRAFT

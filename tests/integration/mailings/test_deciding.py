@@ -8,11 +8,11 @@ from django.db import connections
 from django.utils import timezone
 from wagtail.models import ModelLogEntry
 
-from massmail_plugin.delivery import ledger
-from massmail_plugin.mailings import actions, deciding, doubt
-from massmail_plugin.mailings.actions import Refused
+from massmail_plugin.delivery.ledger import entry, writing
+from massmail_plugin.mailings import actions, deciding, doubt, ending
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.mailings.states import DeliveryState, MailingState
+from massmail_plugin.mailings.verbs import Refused
 from tests.builders import a_mailing, a_user, an_account, contacts, start_now
 
 pytestmark = pytest.mark.django_db
@@ -54,7 +54,7 @@ def test_counted_as_sent_they_are_sent_at_the_time_of_their_fence_and_say_who_de
 def test_sent_again_they_wait_with_all_attempts_before_them_and_a_done_mailing_goes_on():
     run, user = doubtful_run(), a_user()
     doubtful = in_doubt(run)
-    actions.finish_runs()
+    ending.finish_runs()
     assert state_of(run) == MailingState.DONE
     assert deciding.send_again(run.mailing, user=user) == 2
     assert state_of(run) == MailingState.ACTIVE
@@ -64,7 +64,7 @@ def test_sent_again_they_wait_with_all_attempts_before_them_and_a_done_mailing_g
     assert set(waiting.values_list("attempts", "next_attempt_at")) == {(0, None)}
     # It may have left before: proof may still come, also from the worker that was believed dead.
     assert not waiting.filter(doubted_at=None).exists()
-    assert ledger.write([ledger.Entry(doubtful[0].pk, "t", DeliveryState.ACCEPTED, "250 ok")]) == 1
+    assert writing.write([entry.Entry(doubtful[0].pk, "t", DeliveryState.ACCEPTED, "250 ok")]) == 1
     assert ModelLogEntry.objects.for_instance(run.mailing).get(action="massmail.send_again").user == user
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.segments.models import Segment
-from massmail_plugin.mailings import actions
+from massmail_plugin.mailings import actions, starting
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing, Run
 from massmail_plugin.mailings.preflight import check
 from massmail_plugin.mailings.states import DeliveryState
@@ -128,7 +128,7 @@ def test_a_segment_that_cannot_be_used_stops_the_mailing_before_anybody_gets_it(
     mailing.refresh_from_db()
 
     assert any("“Irish” cannot be used" in problem for problem in check(mailing, starting=True).problems)
-    assert actions.start(mailing) is None
+    assert starting.start(mailing) is None
     assert not Delivery.objects.exists()
     mailing.refresh_from_db()
     assert "“Irish” cannot be used" in mailing.notice

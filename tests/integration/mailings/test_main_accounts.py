@@ -4,6 +4,7 @@ import pytest
 
 from massmail_plugin.mailings import actions, preflight
 from massmail_plugin.mailings.preflight import Place
+from massmail_plugin.mailings.verbs import Refused
 from tests.builders import a_contact, a_mailing, an_account
 
 pytestmark = pytest.mark.django_db
@@ -16,7 +17,7 @@ def mailing():
 
 
 def test_a_mailing_that_only_a_main_account_could_send_is_not_released(mailing):
-    with pytest.raises(actions.Refused, match="2 of 3 people would get no mail"):
+    with pytest.raises(Refused, match="2 of 3 people would get no mail"):
         actions.release(mailing)
     (finding,) = preflight.check(mailing).problems
     assert finding.place == Place.ACCOUNTS
