@@ -34,15 +34,27 @@ class Audience(models.Model):
     #: the members of JSON objects in an order of its own.
     sources = models.JSONField(default=list)
     excluded = models.JSONField(default=list)
+    #: The segments that are live in the sources, by key: whoever left one of them counts as gone.
+    live_scopes = models.JSONField(default=list)
+    #: What else it was opened by, in the words of whoever did; and what shows that the people may have changed since.
+    terms = models.JSONField(default=dict)
+    traces = models.JSONField(default=list)
     #: The slices: key of the source, whether it is excluded, type, after and up to which primary key.
     plan = models.JSONField(default=list)
     #: How far the stage is: a slice, the number of a candidate, a rule.
     position = models.BigIntegerField(default=0)
+    #: The last candidate that the rule in hand has looked at, if it needs several steps.
+    looked_at = models.BigIntegerField(default=0)
     #: How many get a mail ("") and how many do not for which reason.
     counts = models.JSONField(default=dict)
     vips = models.PositiveIntegerField(default=0)
+    #: What is broken, in one word for the administrator: it is not gone on with before somebody asks for that.
+    fault = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     completed_at = models.DateTimeField(null=True)
+
+    #: Not kept: whether the traces are others now, as whoever has looked it up has found.
+    has_changed = False
 
     add_to_reference_index = False
 

@@ -9,23 +9,28 @@ import idna
 from django.db.models import Q, QuerySet
 
 from massmail_plugin import recipients
-from massmail_plugin.audience.models import TargetListMember
+from massmail_plugin.audience.members import every_record
+from massmail_plugin.audience.models import TargetListMember, TargetListPage
+from massmail_plugin.audience.segments.criteria import UnusableSegment
+from massmail_plugin.audience.segments.models import Segment
+from massmail_plugin.audience.segments.people import people_of
 from massmail_plugin.recipients import RecipientType
-from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
+from massmail_plugin.recipients.addresses import key_of
 
 #: A record as the ledger and the lists name it: key of the recipient type, primary key as text.
 Record = tuple[str, str]
 
 
-def records_with(key: str) -> list[Record]:
+def records_with(key: str, *, hidden: bool = False) -> list[Record]:
     """Return the records of any type whose address is ``key``, however they spell it; in a fixed order.
 
-    Reads the address of every record: for what people ask for one by one.
+    ``hidden``: those too that are not to be mailed, because the host has archived them, for example. Reads the address
+    of every record: for what people ask for one by one.
     """
     return [
         (recipient_type.key, object_id)
         for recipient_type in recipients.all_types()
-        for object_id in _ids_with(recipient_type, key)
+        for object_id in _ids_with(recipient_type, key, hidden)
     ]
 
 
@@ -40,16 +45,35 @@ def members_of(records: Iterable[Record]) -> QuerySet[TargetListMember]:
     return TargetListMember.objects.filter(Q(*conditions, _connector=Q.OR))
 
 
-def _ids_with(recipient_type: RecipientType, key: str) -> Iterator[str]:
+def lists_through_segments(records: Iterable[Record]) -> QuerySet[TargetListPage]:
+    """Return the lists that one of these records is in now because a live segment brings it in.
+
+    One short query for each segment that is live in any list. Of segments that cannot be used nobody knows.
+    """
+    ids: dict[str, list[str]] = defaultdict(list)
+    for type_key, object_id in records:
+        ids[type_key].append(object_id)
+    live = Segment.objects.filter(recipient_type__in=list(ids), target_lists__isnull=False)
+    segments = {segment.pk: segment for segment in live}.values()
+    theirs = [segment.pk for segment in segments if _has_any(segment, ids[segment.recipient_type])]
+    return TargetListPage.objects.filter(live_segments__in=theirs).distinct()
+
+
+def _has_any(segment: Segment, object_ids: list[str]) -> bool:
+    try:
+        return people_of(segment).filter(pk__in=object_ids).exists()
+    except UnusableSegment:
+        return False
+
+
+def _ids_with(recipient_type: RecipientType, key: str, hidden: bool) -> Iterator[str]:
     field = recipient_type.email
     spelled = [Q(**{f"{field}__icontains": spelling}) for spelling in spellings(key)]
-    records = recipient_type.get_queryset().filter(Q(*spelled, _connector=Q.OR)).order_by("pk")
-    for pk, email in records.values_list("pk", field):
-        try:
-            if parse_address(email or "").key == key:
-                yield str(pk)
-        except MalformedAddress:
-            continue
+    records = every_record(recipient_type) if hidden else recipient_type.get_queryset()
+    found = records.filter(Q(*spelled, _connector=Q.OR)).order_by("pk")
+    for pk, email in found.values_list("pk", field):
+        if key_of(email) == key:
+            yield str(pk)
 
 
 def spellings(key: str) -> set[str]:

@@ -21,9 +21,15 @@ class SearchableCheckboxes(forms.CheckboxSelectMultiple):
     group_label: Any = ""
     #: What to say when there is nothing to choose from: how to come by some.
     nothing_to_choose: Any = ""
+    #: Where the search field asks for what is not in the box; empty: everything is.
+    find_url: Any = ""
 
     def get_context(self, *args: Any) -> dict[str, Any]:
-        own = {"group_label": self.group_label, "nothing_to_choose": self.nothing_to_choose}
+        own = {
+            "group_label": self.group_label,
+            "nothing_to_choose": self.nothing_to_choose,
+            "find_url": self.find_url,
+        }
         return {**super().get_context(*args), **own}
 
     @cached_property
@@ -34,7 +40,7 @@ class SearchableCheckboxes(forms.CheckboxSelectMultiple):
 class ManyField(forms.ModelMultipleChoiceField):
     """Any number of records of one model, or none."""
 
-    widget = SearchableCheckboxes
+    widget: type[SearchableCheckboxes] = SearchableCheckboxes
     nothing_to_choose: Any = ""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -13,27 +13,22 @@ from django.db.models import (
     Case,
     CharField,
     F,
-    Model,
     Q,
     QuerySet,
-    UUIDField,
     Value,
     When,
     Window,
 )
 from django.db.models.expressions import Combinable
 from django.db.models.functions import (
-    Cast,
     Coalesce,
     Collate,
-    Concat,
     Left,
     Length,
     Lower,
     Mod,
     RowNumber,
     StrIndex,
-    Substr,
     Trim,
 )
 from django.db.models.lookups import EndsWith, Exact, LessThanOrEqual, Regex
@@ -41,6 +36,7 @@ from django.db.models.lookups import EndsWith, Exact, LessThanOrEqual, Regex
 from massmail_plugin.audience.audiences import Audience, Candidate
 from massmail_plugin.audience.inserting import insert_select
 from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.audience.record_sets import key_as_text
 from massmail_plugin.audience.sources import Source, parts_of
 from massmail_plugin.recipients import RecipientType
 from massmail_plugin.recipients.addresses import (
@@ -57,6 +53,8 @@ Mailable = Callable[[RecipientType], Q]
 
 #: Records of one statement: seconds of work, after which others get at the database (SQLite) and a kill costs no more.
 SLICE = 200_000
+#: The same where each of them passes through Python: SQLite has one lock for all writers, and mails wait for it, too.
+SLICE_IN_PYTHON = 5000
 _CHUNK = 1000
 
 
@@ -79,18 +77,23 @@ class Slice:
 
 def slices(source: Source, *, excluded: bool) -> Iterator[dict[str, Any]]:
     """Yield the slices of ``source`` in order, as JSON."""
-    for part in parts_of(source):
+    for part in parts_of(source, hidden=excluded):
         after = None
-        for until in [*_bounds(part.records), None]:
+        size = SLICE_IN_PYTHON if _needs_python(part.recipient_type) else SLICE
+        for until in [*_bounds(part.records, size), None]:
             key = source.consent_scope.key
             yield asdict(Slice(key, excluded, part.recipient_type.key, after, until))
             after = until
 
 
-def _bounds(records: QuerySet[Any]) -> list[Any]:
+def _needs_python(recipient_type: RecipientType) -> bool:
+    return recipient_type.sql_name() is None or recipient_type.sql_vip() is None
+
+
+def _bounds(records: QuerySet[Any], size: int) -> list[Any]:
     """Return the primary key of each record with which a slice ends, but for the last one."""
     numbered = records.order_by().annotate(massmail_number=Window(RowNumber(), order_by=F("pk").asc()))
-    last = numbered.annotate(massmail_rest=Mod("massmail_number", SLICE)).filter(massmail_rest=0)
+    last = numbered.annotate(massmail_rest=Mod("massmail_number", size)).filter(massmail_rest=0)
     keys = last.order_by("massmail_number").values_list("pk", flat=True)
     return [pk if isinstance(pk, int) else str(pk) for pk in keys]
 
@@ -102,7 +105,7 @@ def everybody(recipient_type: RecipientType) -> Q:
 
 def collect(audience: Audience, one: Slice, source: Source, mailable: Mailable = everybody) -> None:
     """Copy the records of a slice; who is there already, from a source before this one, stays as it is."""
-    for part in parts_of(source):
+    for part in parts_of(source, hidden=one.excluded):
         if part.recipient_type.key == one.recipient_type:
             records = one.of(part.records).order_by("pk")
             theirs = Q() if one.excluded else mailable(part.recipient_type)
@@ -111,7 +114,7 @@ def collect(audience: Audience, one: Slice, source: Source, mailable: Mailable =
                 _collect_in_python(audience, one, part.recipient_type, records, theirs)
             else:
                 columns = _columns(audience, one, part.recipient_type, theirs)
-                columns["name"] = _text(name, 255)
+                columns["name"] = _if_theirs(theirs, _text(name, 255))
                 columns["vip"] = Coalesce(vip, Value(False), output_field=BooleanField())
                 insert_select(Candidate, records, columns, ignore_conflicts=True)
 
@@ -130,9 +133,9 @@ def _columns(audience: Audience, one: Slice, recipient_type: RecipientType, thei
         "audience": Value(audience.pk),
         "excluded": Value(one.excluded, output_field=BooleanField()),
         "recipient_type": Value(one.recipient_type),
-        "object_id": _key_as_text(recipient_type.model),
+        "object_id": key_as_text(recipient_type.model),
         "source": Value(one.source),
-        "email": Left(email, 320),
+        "email": _if_theirs(theirs, Left(email, 320)),
         "envelope": Value(""),
         # Empty: read in the next stage.
         "key": Case(When(plain, then=Lower(email)), default=Value("")),
@@ -148,6 +151,11 @@ def _columns(audience: Audience, one: Slice, recipient_type: RecipientType, thei
 
 def _text(expression: Combinable, length: int) -> Combinable:
     return Left(Trim(Coalesce(expression, Value(""), output_field=CharField())), length)
+
+
+def _if_theirs(theirs: Q, value: Combinable) -> Combinable:
+    """Who may not mail somebody need not read who that is; the key stays, for consent and for the ledger."""
+    return Case(When(theirs, then=value), default=Value(""), output_field=CharField()) if theirs else value
 
 
 def _not_theirs(theirs: Q) -> list[When]:
@@ -169,20 +177,6 @@ def _letter_by_letter(path: str) -> Combinable:
     return Collate(path, "C") if is_postgresql else F(path)
 
 
-def _key_as_text(model: type[Model]) -> Combinable:
-    """Return the primary key as ``str()`` writes it."""
-    field: Any = model._meta.pk
-    while field.is_relation:
-        field = field.target_field
-    if isinstance(field, UUIDField) and not connections[Candidate.objects.db].features.has_native_uuid_field:
-        parts = [
-            Substr("pk", start, length) for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
-        ]
-        hyphened = [piece for part in parts for piece in (Value("-"), part)][1:]
-        return Concat(*hyphened, output_field=CharField())
-    return Cast("pk", CharField(max_length=64))
-
-
 def _collect_in_python(
     audience: Audience, one: Slice, recipient_type: RecipientType, records: QuerySet[Any], theirs: Q
 ) -> None:
@@ -200,6 +194,7 @@ def _mark_others(candidates: list[Candidate], theirs: QuerySet[Any]) -> None:
     for candidate in candidates:
         if candidate.object_id not in own:
             candidate.reason, candidate.detail = Reason.NOT_YOURS, ""
+            candidate.name = candidate.email = candidate.envelope = ""
 
 
 def _candidate(audience: Audience, one: Slice, row: RecipientRow) -> Candidate:

@@ -8,14 +8,17 @@ from django.db import transaction
 
 from massmail_plugin import recipients
 from massmail_plugin.audience.belonging import Record, members_of, records_with
-from massmail_plugin.audience.members import add_members
+from massmail_plugin.audience.members import add_keyed_members
 from massmail_plugin.audience.models import TargetListPage
-from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.recipients import consent, erased
 from massmail_plugin.recipients.addresses import parse_address
 from massmail_plugin.recipients.consent import How, Scope
 from massmail_plugin.recipients.models import EmailAddress, Subscriber
+from massmail_plugin.recipients.ownership import has_rule
 from massmail_plugin.recipients.subscribers import ensure_subscriber
+
+#: SQLite compares no larger numbers.
+_LARGEST = 2**63 - 1
 
 
 def public_lists() -> list[TargetListPage]:
@@ -24,7 +27,9 @@ def public_lists() -> list[TargetListPage]:
 
 
 def public_list(list_id: int) -> TargetListPage | None:
-    """Return this list if anybody may join it."""
+    """Return this list if anybody may join it. ``list_id`` is what a visitor has written into the address."""
+    if list_id > _LARGEST:
+        return None
     return TargetListPage.objects.live().filter(is_public=True, pk=list_id).select_related("locale").first()
 
 
@@ -50,27 +55,30 @@ def join(target_list: TargetListPage, email: str, how: How, *, name: str = "") -
         if address.invalid_since:
             # A mail has come through.
             consent.mark_valid(address, how)
-        consent.come_in(address, [target_list.consent_scope], how, elsewhere=scopes_of_everything())
+        consent.come_in(address, [target_list.consent_scope], how)
     address.refresh_from_db()
     return address
 
 
 def let_in(target_list: TargetListPage, key: str, email: str, *, name: str = "") -> None:
-    """Make the person with this address a member of the list; consent is untouched."""
+    """Make the person with this address a member of the list; consent is untouched.
+
+    Where people may mail only their own records, or their department's, as a subscriber as well: whoever mails the
+    list, a colleague's contact would be left out, who has asked for it.
+    """
     known = records_with(key)
-    if members_of(known).filter(target_list=target_list).exists():
-        return
-    type_key, object_id = _of_the_host(known) or _as_subscriber(target_list, email, name)
+    here = set(members_of(known).filter(target_list=target_list).values_list("recipient_type", "object_id"))
+    new = [] if here else [_of_the_host(known) or _as_subscriber(target_list, email, name)]
+    if not any(_is_everybodys(type_key) for type_key, _pk in (*here, *new)):
+        new.append(_as_subscriber(target_list, email, name))
+    for type_key, object_id in new:
+        add_keyed_members(target_list, type_key, [object_id])
+
+
+def _is_everybodys(type_key: str) -> bool:
+    """Whether whoever mails the list may mail records of this type."""
     recipient_type = recipients.get(type_key)
-    assert recipient_type is not None
-    add_members(target_list, recipient_type, [object_id])
-
-
-def scopes_of_everything() -> list[Scope]:
-    """Return what somebody stays out of who had left everything and comes back to one list."""
-    lists = TargetListPage.objects.order_by("pk").only("pk", "title")
-    segments = Segment.objects.order_by("pk").only("pk", "name")
-    return [source.consent_scope for source in (*lists, *segments)]
+    return recipient_type is not None and not has_rule(recipient_type)
 
 
 def _of_the_host(records: list[Record]) -> Record | None:

@@ -13,13 +13,17 @@ from django.db.models.functions import FirstValue, RowNumber
 from massmail_plugin.audience.audiences import Audience, Candidate
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.recipients.erased import erased_keys, has_erased
-from massmail_plugin.recipients.models import EmailAddress, ListOptOut
+from massmail_plugin.recipients.leaving import opt_outs_of
+from massmail_plugin.recipients.models import EmailAddress
 
-#: Leaves out some of those whom no rule before it has left out.
-Rule = Callable[[Audience], None]
+#: Leaves out some of those whom no rule before it has left out. Returns whether it has looked at all of them; if not,
+#: it goes on after ``Audience.looked_at`` in a step of its own.
+Rule = Callable[[Audience], bool]
 Pick = Callable[[QuerySet[Candidate]], QuerySet[Candidate]]
 
 _CHUNK = 500
+#: Addresses of one step whose hashes are asked for: SQLite has one lock for all writers, and mails wait for it, too.
+HASHED_AT_ONCE = 5000
 
 #: What a row says of somebody who was erased, besides the number of the record.
 NAMELESS = {"name": "", "email": "", "envelope": "", "key": "", "detail": ""}
@@ -28,8 +32,9 @@ NAMELESS = {"name": "", "email": "", "envelope": "", "key": "", "detail": ""}
 def rule(reason: Reason, pick: Pick, detail: str = "") -> Rule:
     """Return a rule that leaves out whom ``pick`` picks, in one statement."""
 
-    def apply(audience: Audience) -> None:
+    def apply(audience: Audience) -> bool:
         _update(pick(_still_in(audience)), reason=reason.value, detail=detail[:255])
+        return True
 
     return apply
 
@@ -77,17 +82,20 @@ def _still_in(audience: Audience) -> QuerySet[Candidate]:
     return people
 
 
-def _leave_out_erased(audience: Audience) -> None:
+def _leave_out_erased(audience: Audience) -> bool:
     """Only Python can compute the keyed hashes. Nothing that names these people is copied any further."""
     if not has_erased():
-        return
+        return True
     rest = audience.candidates.exclude(key="").order_by("pk").values_list("pk", "key")
-    last = 0
-    while chunk := list(rest.filter(pk__gt=last)[:_CHUNK]):
-        erased = erased_keys(key for _pk, key in chunk)
-        gone = [pk for pk, key in chunk if key in erased]
-        Candidate.objects.filter(pk__in=gone).update(reason=Reason.ERASED, **NAMELESS)
-        last = chunk[-1][0]
+    some = list(rest.filter(pk__gt=audience.looked_at)[:HASHED_AT_ONCE])
+    erased = erased_keys(key for _pk, key in some)
+    gone = [pk for pk, key in some if key in erased]
+    for start in range(0, len(gone), _CHUNK):
+        people = Candidate.objects.filter(pk__in=gone[start : start + _CHUNK])
+        people.update(reason=Reason.ERASED, **NAMELESS)
+    if some:
+        audience.looked_at = some[-1][0]
+    return len(some) < HASHED_AT_ONCE
 
 
 def _excluded_by(audience: Audience, source: str, title: str) -> list[Rule]:
@@ -105,7 +113,7 @@ def _flagged(reason: Reason, **flag: Any) -> Rule:
 
 
 def _who_left(audience: Audience) -> QuerySet[Any]:
-    return ListOptOut.objects.filter(scope__in=list(audience.source_titles)).values("address__key")
+    return opt_outs_of(audience.source_titles, audience.live_scopes).values("address__key")
 
 
 def _update(picked: QuerySet[Candidate], **values: Any) -> int:

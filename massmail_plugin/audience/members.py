@@ -8,15 +8,20 @@ from itertools import islice
 from typing import Any
 
 import swapper
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, IntegerField, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast
+from django.utils import timezone
 from django.utils.translation import gettext
 from wagtail.models import PageViewRestriction
 
 from massmail_plugin import recipients
+from massmail_plugin.audience.inserting import insert_select
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListMember, TargetListPage
-from massmail_plugin.audience.record_sets import record_pk, record_pks
+from massmail_plugin.audience.record_sets import key_as_text, record_pk, record_pks
 from massmail_plugin.recipients import RecipientType
 
 _CHUNK = 500
@@ -72,6 +77,46 @@ def add_keyed_members(
     return Added(new, already)
 
 
+def add_records(
+    target_list: TargetListPage,
+    recipient_type: RecipientType,
+    records: QuerySet[Any],
+    *,
+    added_by: AbstractBaseUser | None = None,
+) -> Added:
+    """Add the ``records``, a queryset of the host's model, in one statement."""
+    model = recipient_type.model
+    # Each once, whatever they were joined with.
+    found = model._base_manager.filter(pk__in=records.order_by().values("pk"))
+    number = found.count()
+    new = insert_members(
+        target_list, recipient_type.key, found.order_by("pk"), key_as_text(model), added_by=added_by
+    )
+    return Added(new, max(0, number - new))
+
+
+def insert_members(
+    target_list: TargetListPage,
+    type_key: str,
+    rows: QuerySet[Any],
+    object_id: Combinable,
+    *,
+    added_by: AbstractBaseUser | None = None,
+) -> int:
+    """Add somebody for each of ``rows``, whose ``object_id`` is an expression over it. Returns how many are new."""
+    user_key: Any = get_user_model()._meta.pk
+    is_number = isinstance(user_key, IntegerField)
+    columns = {
+        "target_list": Value(target_list.pk),
+        "recipient_type": Value(type_key),
+        "object_id": object_id,
+        "added_at": Value(timezone.now()),
+        # PostgreSQL takes a bare NULL for text.
+        "added_by": Cast(Value(added_by and added_by.pk), BigIntegerField() if is_number else user_key),
+    }
+    return insert_select(TargetListMember, rows, columns, ignore_conflicts=True)
+
+
 def remove_members(target_list: TargetListPage, members: QuerySet[TargetListMember] | Iterable[int]) -> int:
     """Take members, a queryset or row numbers, out of the list. Consent is untouched. Returns how many left."""
     if isinstance(members, QuerySet):
@@ -80,6 +125,15 @@ def remove_members(target_list: TargetListPage, members: QuerySet[TargetListMemb
     while chunk := list(islice(rows, _CHUNK)):
         removed += target_list.members.filter(pk__in=chunk).delete()[0]
     return removed
+
+
+def every_record(recipient_type: RecipientType) -> QuerySet[Any]:
+    """Return all records of a type, those too that its ``get_queryset`` or a manager of the host's hides.
+
+    For asking who has said no, and never for mailing: an archived record still says whose address it is.
+    """
+    records: QuerySet[Any] = recipient_type.model._base_manager.all()
+    return records
 
 
 def records_of(target_list: TargetListPage, recipient_type: RecipientType) -> QuerySet[Any]:

@@ -30,6 +30,13 @@ TITLE = FieldPanel(
 )
 
 
+_FOLDER_TITLE = FieldPanel(
+    "title",
+    classname="title",
+    help_text=_("For example the name of a department. Only your colleagues see it."),
+    widget=TextInput(attrs={"placeholder": _("Title*")}),
+)
+
 #: What editors may use in the texts of a list's public pages.
 _PUBLIC_TEXT = ["bold", "italic", "link", "ol", "ul"]
 
@@ -85,7 +92,7 @@ class TargetListIndexPage(PrivatePageMixin, BasePage):
     #: The first one is made by ``audience.members.get_index_page``: below a site's pages lists would be in that site.
     parent_page_types = ["massmail_plugin.TargetListIndexPage"]
     subpage_types = ["massmail_plugin.TargetListPage", "massmail_plugin.TargetListIndexPage"]
-    content_panels = [TITLE]
+    content_panels = [_FOLDER_TITLE]
     show_in_menus_default = False
     preview_modes: list[tuple[str, str]] = []
 
@@ -152,8 +159,9 @@ class TargetListPage(PrivatePageMixin, BasePage):
             heading=_("Public sign-up"),
         ),
     ]
-    #: Nobody expects a copy of a list to be public.
-    exclude_fields_in_copy = ["is_public"]
+    #: Nobody expects a copy of a list to be public. Its live segments would bring back who has left it: see
+    #: ``audience.carrying.copy_list``.
+    exclude_fields_in_copy = ["is_public", "live_segments"]
     show_in_menus_default = False
     preview_modes: list[tuple[str, str]] = []
 

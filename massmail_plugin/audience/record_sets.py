@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connections
+from django.db import connections, router
 from django.db.models import (
     BigIntegerField,
     CharField,
@@ -19,7 +19,7 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Replace
+from django.db.models.functions import Cast, Concat, Replace, Substr
 
 
 def record_pk(rows: QuerySet[Any], model: type[Model]) -> Combinable:
@@ -38,6 +38,23 @@ def record_pk(rows: QuerySet[Any], model: type[Model]) -> Combinable:
             return Replace("object_id", Value("-"), Value(""), output_field=CharField())
         return Cast("object_id", UUIDField())
     return F("object_id")
+
+
+def key_as_text(model: type[Model]) -> Combinable:
+    """Return the primary key as ``str()`` writes it."""
+    field: Any = model._meta.pk
+    while field.is_relation:
+        field = field.target_field
+    if (
+        isinstance(field, UUIDField)
+        and not connections[router.db_for_write(model)].features.has_native_uuid_field
+    ):
+        parts = [
+            Substr("pk", start, length) for start, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+        ]
+        hyphened = [piece for part in parts for piece in (Value("-"), part)][1:]
+        return Concat(*hyphened, output_field=CharField())
+    return Cast("pk", CharField(max_length=64))
 
 
 def record_pks(rows: QuerySet[Any], model: type[Model]) -> QuerySet[Any]:

@@ -28,6 +28,11 @@ class SignUp(models.Model):
     proof = models.JSONField(default=dict)
     confirmed_at = models.DateTimeField(null=True)
 
+    #: Which account the confirmation mail has left through, or is leaving, and when: it counts against its limits.
+    account = models.ForeignKey(
+        "massmail_plugin.SenderAccount", null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    paced_at = models.DateTimeField(null=True, db_index=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     #: When the confirmation mail may be tried next. Empty: it was sent, or cannot be.
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now, db_index=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 
 from massmail_plugin import recipients
-from massmail_plugin.audience.members import member_pks, types_in
+from massmail_plugin.audience.members import every_record, member_pks, types_in
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.record_sets import in_any
 from massmail_plugin.audience.segments.models import Segment
@@ -38,8 +38,11 @@ class Part:
     records: QuerySet[Any]
 
 
-def parts_of(source: Source) -> list[Part]:
+def parts_of(source: Source, *, hidden: bool = False) -> list[Part]:
     """Return who is in ``source`` now, by type in the order of their keys; nothing is read from the host's tables.
+
+    ``hidden``: also the members of lists whose records are not to be mailed (``RecipientType.get_queryset``): who is
+    kept out of a mailing is kept out when the host archives the record, too.
 
     Raises ``UnusableSegment``, whose text is for people, if nobody can say who is in a segment, or in a list that
     holds it: :func:`why_unusable_any` says so before.
@@ -48,18 +51,21 @@ def parts_of(source: Source) -> list[Part]:
         people = people_of(source)
         return [Part(recipient_type, people) for recipient_type in [source.type] if recipient_type]
     if isinstance(source, TargetListPage):
-        return _parts_of_list(source)
+        return _parts_of_list(source, hidden)
     raise TypeError(f"{type(source).__name__} is no source of people.")
 
 
-def _parts_of_list(target_list: TargetListPage) -> list[Part]:
+def _parts_of_list(target_list: TargetListPage, hidden: bool) -> list[Part]:
     """Its members, and who is in its live segments now; who is both is in it once."""
     sets = {one.key: [member_pks(target_list, one)] for one in types_in(target_list)}
     for segment in target_list.live_segments.all():
         people = people_of(segment).values("pk")
         sets.setdefault(segment.recipient_type, []).append(people)
     types = [found for key in sorted(sets) if (found := recipients.get(key))]
-    return [Part(one, one.get_queryset().filter(in_any(sets[one.key]))) for one in types]
+    return [
+        Part(one, (every_record(one) if hidden else one.get_queryset()).filter(in_any(sets[one.key])))
+        for one in types
+    ]
 
 
 def types_of(sources: Iterable[Source]) -> list[RecipientType]:
@@ -87,17 +93,10 @@ def why_unusable_any(sources: Iterable[Source]) -> list[str]:
     return [why for segment in segments.values() if (why := why_unusable(segment))]
 
 
-def first_record(sources: Iterable[Source]) -> tuple[RecipientType, Model] | None:
-    """Return the first person of ``sources``, to show a mail with; None if nobody is in them.
-
-    Sources that cannot be used are passed over.
-    """
-    for source in sources:
-        for part in [] if why_unusable_any([source]) else parts_of(source):
-            record = part.records.order_by("pk").first()
-            if record is not None:
-                return part.recipient_type, record
-    return None
+def live_scopes_of(sources: Iterable[Source]) -> list[str]:
+    """Return the keys of the segments that are live in lists of ``sources``: who left one is not brought in by it."""
+    lists = [source for source in sources if isinstance(source, TargetListPage)]
+    return sorted({segment.consent_scope.key for source in lists for segment in segments_in(source)})
 
 
 def load_source(key: str) -> Source | None:

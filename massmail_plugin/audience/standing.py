@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
 from massmail_plugin import recipients
-from massmail_plugin.audience.members import records_of, types_in
+from massmail_plugin.audience.members import records_of, type_keys_in
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.verdicts import Verdict, judge
@@ -39,9 +39,20 @@ class Standing:
         return counts
 
 
-def standing_of(target_list: TargetListPage) -> Standing:
-    """Look at everybody in ``target_list``. Time and memory grow with the list."""
-    return _standing(target_list, _everybody(target_list))
+def standing_of(target_list: TargetListPage, type_keys: Iterable[str] | None = None) -> Standing:
+    """Look at everybody in ``target_list``. Time and memory grow with the list.
+
+    ``type_keys``: what ``type_keys_in(target_list)`` has said, for whoever has asked already.
+    """
+    return _standing(target_list, rows_of_members(target_list, type_keys))
+
+
+def counts_of(target_list: TargetListPage, members: int) -> Counter[str]:
+    """Return what ``standing_of(target_list).counts(members)`` would, without keeping what is said of each."""
+    counts = Counter(str(verdict.reason) for verdict in judge(target_list, rows_of_members(target_list)))
+    if gone := members - counts.total():
+        counts[Reason.RECORD_GONE] += gone
+    return counts
 
 
 def standing_of_members(target_list: TargetListPage, members: Sequence[TargetListMember]) -> Standing:
@@ -54,8 +65,12 @@ def _standing(target_list: TargetListPage, rows: Iterator[tuple[str, RecipientRo
     return Standing({(verdict.recipient_type, verdict.object_id): verdict for verdict in verdicts})
 
 
-def _everybody(target_list: TargetListPage) -> Iterator[tuple[str, RecipientRow]]:
-    for recipient_type in types_in(target_list):
+def rows_of_members(
+    target_list: TargetListPage, type_keys: Iterable[str] | None = None
+) -> Iterator[tuple[str, RecipientRow]]:
+    """Yield (type, record) for each member whose record is there. ``type_keys``: see ``standing_of``."""
+    keys = type_keys_in(target_list) if type_keys is None else type_keys
+    for recipient_type in filter(None, map(recipients.get, keys)):
         for row in recipient_type.rows(records_of(target_list, recipient_type)):
             yield recipient_type.key, row
 

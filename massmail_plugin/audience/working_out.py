@@ -7,6 +7,7 @@ move to the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from django.db import connections, router, transaction
 from django.db.models import Count, Q
@@ -15,7 +16,7 @@ from django.utils import timezone
 from massmail_plugin.audience.audiences import Audience, Candidate, Stage
 from massmail_plugin.audience.collecting import Mailable, Slice, collect, everybody, read_address, slices
 from massmail_plugin.audience.judging import Rule, leave_out_repeated, rules_of
-from massmail_plugin.audience.sources import Source, load_source
+from massmail_plugin.audience.sources import Source, live_scopes_of, load_source
 
 _READ_AT_ONCE = 500
 
@@ -24,11 +25,22 @@ class SourceGone(Exception):
     """A source was deleted while its people were being collected; ``str()`` is its title."""
 
 
-def open_audience(subject: str, sources: Sequence[Source], excluded: Sequence[Source] = ()) -> Audience:
-    """Return a new audience, with nothing worked out yet, in place of an older one of the same subject."""
+def open_audience(
+    subject: str,
+    sources: Sequence[Source],
+    excluded: Sequence[Source] = (),
+    *,
+    terms: dict[str, Any] | None = None,
+    traces: Sequence[Any] = (),
+) -> Audience:
+    """Return a new audience, with nothing worked out yet, in place of an older one of the same subject.
+
+    ``terms`` and ``traces`` are kept for whoever looks it up: see :class:`Audience`.
+    """
+    kept = {"sources": titles_of(sources), "excluded": titles_of(excluded), "traces": list(traces)}
     with transaction.atomic():
         forget(subject)
-        return Audience.objects.create(subject=subject, sources=_titles(sources), excluded=_titles(excluded))
+        return Audience.objects.create(subject=subject, terms=terms or {}, **kept)
 
 
 @transaction.atomic
@@ -88,7 +100,11 @@ def _collect(audience: Audience, mailable: Mailable) -> None:
         return
     one = Slice(**audience.plan[audience.position])
     titles = dict(audience.excluded if one.excluded else audience.sources)
-    collect(audience, one, _source(one.source, titles[one.source]), mailable)
+    source = _source(one.source, titles[one.source])
+    if not one.excluded:
+        # Asked with each slice: a segment that is made live in the meantime brings people in, too.
+        audience.live_scopes = sorted({*audience.live_scopes, *live_scopes_of([source])})
+    collect(audience, one, source, mailable)
     audience.position += 1
 
 
@@ -114,8 +130,8 @@ def _read(audience: Audience) -> None:
 
 def _judge(audience: Audience, rules: Sequence[Rule]) -> None:
     if audience.position < len(rules):
-        rules[audience.position](audience)
-        audience.position += 1
+        if rules[audience.position](audience):
+            audience.position, audience.looked_at = audience.position + 1, 0
         return
     leave_out_repeated(audience)
     people = audience.candidates.filter(excluded=False)
@@ -137,5 +153,6 @@ def _source(key: str, title: str) -> Source:
     return source
 
 
-def _titles(sources: Sequence[Source]) -> list[tuple[str, str]]:
-    return [(source.consent_scope.key, source.consent_scope.label) for source in sources]
+def titles_of(sources: Sequence[Source]) -> list[list[str]]:
+    """Return the key and the title of each of ``sources``, as an audience keeps them."""
+    return [[source.consent_scope.key, source.consent_scope.label] for source in sources]

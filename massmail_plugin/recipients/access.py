@@ -35,3 +35,18 @@ def choosable_records(user: Any, recipient_type: RecipientType) -> QuerySet[Any]
     if not may_choose(user, recipient_type):
         return recipient_type.get_queryset().none()
     return recipient_type.choosable_by(user).filter(theirs(recipient_type, user))
+
+
+def sees_everybody(user: Any, recipient_type: RecipientType) -> bool:
+    """Return whether there is no record of this type that ``user`` may not see.
+
+    Where the host narrows them that is asked of the database, which looks at all records to say yes.
+    """
+    if not may_choose(user, recipient_type):
+        return False
+    chooses = getattr(recipient_type.choosable_by, "__func__", None)
+    is_narrowed = chooses is not RecipientType.choosable_by
+    if not is_narrowed and not theirs(recipient_type, user):
+        return True
+    seen = choosable_records(user, recipient_type).order_by().values("pk")
+    return not recipient_type.get_queryset().exclude(pk__in=seen).exists()

@@ -49,6 +49,14 @@ def parse_address(text: str) -> ParsedAddress:
     return _parse_unusual(text)
 
 
+def key_of(email: str | None) -> str:
+    """Return the key of an address as somebody has written it; empty if it is none."""
+    try:
+        return parse_address(email or "").key
+    except MalformedAddress:
+        return ""
+
+
 def _parse_unusual(text: str) -> ParsedAddress:
     try:
         parsed = validate_email(unicodedata.normalize("NFKC", text), check_deliverability=False)

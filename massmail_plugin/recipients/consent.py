@@ -11,7 +11,9 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from massmail_plugin.recipients.models import EVERYTHING, ConsentEvent, EmailAddress, ListOptOut
+from massmail_plugin.recipients.models import ELSEWHERE, EVERYTHING, ConsentEvent, EmailAddress, ListOptOut
+
+_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,22 @@ def opt_out(address: EmailAddress, scopes: Iterable[Scope], how: How) -> None:
                 ListOptOut.objects.get_or_create(address=address, scope=scope.key, defaults={"since": now})
 
 
+def opt_out_like(source: Scope, target: Scope, how: How) -> None:
+    """Opt everybody out of ``target`` who has opted out of ``source``; many at a time."""
+    now = timezone.now()
+    with transaction.atomic():
+        left = ListOptOut.objects.filter(scope=source.key).values_list("address", flat=True)
+        addresses = left.exclude(address__list_opt_outs__scope=target.key).order_by("address")
+        rest = list(addresses)
+        for start in range(0, len(rest), _CHUNK):
+            some = rest[start : start + _CHUNK]
+            ConsentEvent.objects.bulk_create(
+                _event(number, ConsentEvent.Kind.OPT_OUT, how, target) for number in some
+            )
+            opt_outs = [ListOptOut(address_id=number, scope=target.key, since=now) for number in some]
+            ListOptOut.objects.bulk_create(opt_outs, ignore_conflicts=True)
+
+
 def opt_in(address: EmailAddress, scopes: Iterable[Scope], how: How) -> None:
     """Take the opt-outs of ``address`` from these scopes back. Others stay."""
     with transaction.atomic():
@@ -55,23 +73,24 @@ def opt_in(address: EmailAddress, scopes: Iterable[Scope], how: How) -> None:
                 ListOptOut.objects.filter(address=address, scope=scope.key).delete()
 
 
-def come_in(address: EmailAddress, scopes: Iterable[Scope], how: How, *, elsewhere: Iterable[Scope]) -> None:
+def come_in(address: EmailAddress, scopes: Iterable[Scope], how: How) -> None:
     """Opt ``address`` in to these lists, whatever it has said before: its owner wants them now.
 
-    Who had left everything stays out of the lists of ``elsewhere``; the opt-out of everything itself is taken back,
-    and so is a complaint.
+    Who had left everything stays out of all others, those that are made later included; the opt-out of everything
+    itself is taken back, and so is a complaint.
     """
-    wanted = list(scopes)
     with transaction.atomic():
         if address.opted_out_since or address.complained_since:
             opt_in(address, [Scope()], replace(how, reason=_("Came back to some lists only.")))
-            keys = {scope.key for scope in wanted}
-            others = [scope for scope in elsewhere if scope.key not in keys]
-            opt_out(
-                address, others, replace(how, reason=_("Had left all mailings, and stays out of this list."))
-            )
+            _stay_out_of_others(address, how)
             EmailAddress.objects.filter(pk=address.pk).update(complained_since=None)
-        opt_in(address, wanted, how)
+        opt_in(address, scopes, how)
+
+
+def _stay_out_of_others(address: EmailAddress, how: How) -> None:
+    others = Scope(ELSEWHERE, _("All lists that they have not chosen"))
+    _append(address, ConsentEvent.Kind.OPT_OUT, replace(how, reason=_("Had left all mailings.")), others)
+    ListOptOut.objects.update_or_create(address=address, scope=ELSEWHERE, defaults={"since": timezone.now()})
 
 
 def mark_invalid(address: EmailAddress, how: How) -> None:
@@ -105,8 +124,12 @@ def record_erasure(address: EmailAddress, how: How) -> None:
 
 
 def _append(address: EmailAddress, kind: str, how: How, scope: Scope = Scope()) -> None:
-    ConsentEvent.objects.create(  # type: ignore[misc]
-        address=address,
+    _event(address.pk, kind, how, scope).save(force_insert=True)
+
+
+def _event(address_id: int, kind: str, how: How, scope: Scope) -> ConsentEvent:
+    return ConsentEvent(  # type: ignore[misc]
+        address_id=address_id,
         kind=kind,
         scope=scope.key,
         scope_label=scope.label[:255],

@@ -15,6 +15,9 @@ from massmail_plugin.recipients.addresses import parse_address
 
 #: The scope of a consent event that concerns every mail, and not one target list.
 EVERYTHING = ""
+#: The scope of an opt-out from every list but those that somebody has opted in to since then, those that are made later
+#: included: what stays of "everything" when they come back to some lists.
+ELSEWHERE = "elsewhere"
 
 
 class EmailAddress(models.Model):
@@ -89,10 +92,13 @@ class ErasurePepper(models.Model):
 
 
 class ListOptOut(models.Model):
-    """A current opt-out from one target list. Derived from :class:`ConsentEvent`, kept for fast questions."""
+    """A current opt-out from one target list, or from all others.
+
+    Derived from :class:`ConsentEvent`, kept for fast questions.
+    """
 
     address = models.ForeignKey(EmailAddress, on_delete=models.CASCADE, related_name="list_opt_outs")
-    #: Names the list without a foreign key: consent outlives the list.
+    #: Names the list without a foreign key: consent outlives the list. Or ``ELSEWHERE``.
     scope = models.CharField(max_length=80)
     since = models.DateTimeField()
 
@@ -197,8 +203,12 @@ class Subscriber(models.Model):
     #: The normalised address; follows ``email`` whenever a row is saved.
     key = ExactCharField(max_length=254, unique=True, editable=False)
     name = models.CharField(_("name"), max_length=255, blank=True)
-    #: A language code ("pt-br"), or nothing if nobody knows.
-    language = models.CharField(_("language"), max_length=35, blank=True)
+    language = models.CharField(
+        _("language"),
+        max_length=35,
+        blank=True,
+        help_text=_("A language code, for example “de” or “pt-br”. Empty: nobody knows."),
+    )
     created_at = models.DateTimeField(_("known since"), auto_now_add=True)
 
     add_to_reference_index = False

@@ -28,18 +28,23 @@ def theirs(recipient_type: RecipientType, user: Any) -> Q:
     Without a user (the mailing's owner was deleted) nothing is theirs. A type that names neither an owner nor a
     department has no owners, so that everybody may mail its records.
     """
-    rule = preferences.load().whose_records
-    if rule == MailPreferences.WhoseRecords.EVERYBODYS or not has_owners(recipient_type):
+    if not has_rule(recipient_type):
         return Q()
     if user is None or not user.is_active:
         return Q(pk__in=[])
     if user.has_perm(MAIL_EVERYBODY):
         return Q()
     own = _matching(recipient_type, recipient_type.owner, get_user_model(), [user.pk])
-    if rule == MailPreferences.WhoseRecords.OWN:
+    if preferences.load().whose_records == MailPreferences.WhoseRecords.OWN:
         return own
     groups = list(departments_of(user).values_list("pk", flat=True))
     return own | _matching(recipient_type, recipient_type.department, Group, groups)
+
+
+def has_rule(recipient_type: RecipientType) -> bool:
+    """Return whether some people may mail only some of the records of this type."""
+    everybodys = preferences.load().whose_records == MailPreferences.WhoseRecords.EVERYBODYS
+    return not everybodys and has_owners(recipient_type)
 
 
 def has_owners(recipient_type: RecipientType) -> bool:

@@ -51,7 +51,8 @@ class RecipientType:
     #: "Whose contacts people may mail" others cannot mail it.
     owner: str = ""
     department: str = ""
-    #: Optional paths: language code, time zone name.
+    #: Optional paths: language code, time zone name. The pages behind the links of a mail speak the language, where
+    #: the site has it (``settings.LANGUAGES``).
     language: str = ""
     time_zone: str = ""
     #: What templates may use: ``"first_name"`` becomes ``{{ contact.first_name }}`` and

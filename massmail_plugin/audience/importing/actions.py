@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from wagtail.log_actions import log
 
 from massmail_plugin.audience.importing import formats
 from massmail_plugin.audience.importing.columns import Columns, storable
@@ -37,20 +38,30 @@ def upload(target_list: TargetListPage, name: str, chunks: Iterable[bytes], user
     head = b"".join(first)[: formats.HEAD_BYTES]
     kind = formats.recognise(head)
     watch = formats.Utf8Watch()
+    uploaded = ListImport(target_list=target_list, file_name=name[-255:], kind=kind, started_by=user)
     with transaction.atomic():
-        uploaded = ListImport.objects.create(
-            target_list=target_list, file_name=name[-255:], kind=kind, started_by=user
-        )
+        uploaded.save()
         store(uploaded, _watched(chain(first, chunks), watch))
-        if kind == ListImport.Kind.XLSX:
-            samples = xlsx_samples(stored_file(uploaded), SAMPLE_ROWS)
-            uploaded.samples = {sheet: [_cut(row) for row in rows] for sheet, rows in samples.items()}
-            uploaded.sheet = next(iter(samples))
-        else:
+        if kind == ListImport.Kind.CSV:
             uploaded.encoding = formats.guess_encoding(head, is_utf8=watch.holds)
             uploaded.delimiter = formats.guess_delimiter(head, uploaded.encoding)
-        uploaded.save()
+            uploaded.save()
+    if kind == ListImport.Kind.XLSX:
+        # Not in the transaction: on SQLite nobody else could write while the workbook is opened.
+        _look_into(uploaded)
     return uploaded
+
+
+def _look_into(workbook: ListImport) -> None:
+    """Keep the first rows of its sheets; of a workbook that cannot be read, nothing is kept."""
+    try:
+        samples = xlsx_samples(stored_file(workbook), SAMPLE_ROWS)
+    except FileFault:
+        workbook.delete()
+        raise
+    workbook.samples = {sheet: [_cut(row) for row in rows] for sheet, rows in samples.items()}
+    workbook.sheet = next(iter(samples))
+    workbook.save()
 
 
 def _at_least(chunks: Iterable[bytes], size: int) -> Iterable[bytes]:
@@ -128,6 +139,13 @@ def drop_file(what: ListImport) -> None:
     """Forget the file and the rows that wait; its failures stay."""
     what.pieces.all().delete()
     what.batches.all().delete()
+
+
+def log_added(what: ListImport) -> None:
+    """Write into the history of its list how many it has added."""
+    done = ListImport.objects.get(pk=what.pk)
+    data = {"type": done.file_name, "number": done.added, "already": done.already}
+    log(done.target_list, "massmail.add_members", user=done.started_by, data=data)
 
 
 def forget_old(now: datetime) -> None:

@@ -1,19 +1,17 @@
-"""Which of the host's records have one of these addresses, and what the addresses have said."""
+"""Which of the host's records have one of these addresses."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.db.models.functions import Lower, Trim
 
 from massmail_plugin.audience import belonging
-from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.recipients import RecipientType
 from massmail_plugin.recipients.access import choosable_records, choosable_types
-from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
-from massmail_plugin.recipients.models import EmailAddress, ListOptOut, Subscriber
+from massmail_plugin.recipients.addresses import key_of
+from massmail_plugin.recipients.models import Subscriber
 
 
 def find_records(keys: Collection[str], user: Any) -> dict[str, tuple[RecipientType, str]]:
@@ -36,32 +34,6 @@ def _having(recipient_type: RecipientType, keys: set[str], user: Any) -> Iterato
     spellings = {spelling for key in keys for spelling in belonging.spellings(key)}
     for pk, email in records.filter(massmail_written__in=spellings).values_list("pk", recipient_type.email):
         # Some databases find "josé" for "jose".
-        key = _key(email)
+        key = key_of(email)
         if key in keys:
             yield key, str(pk)
-
-
-def _key(email: str) -> str:
-    try:
-        return parse_address(email).key
-    except MalformedAddress:
-        return ""
-
-
-def not_mailable(keys: Collection[str], scope: str) -> Counter[str]:
-    """Return how many of these addresses get no mail through the list with this scope, by :class:`Reason`."""
-    reasons: dict[str, str] = dict.fromkeys(
-        ListOptOut.objects.filter(address__key__in=keys, scope=scope).values_list("address__key", flat=True),
-        Reason.OPTED_OUT_LIST,
-    )
-    flagged = EmailAddress.objects.filter(key__in=keys).exclude(
-        invalid_since=None, opted_out_since=None, complained_since=None
-    )
-    for address in flagged:
-        if address.complained_since:
-            reasons[address.key] = Reason.COMPLAINED
-        elif address.opted_out_since:
-            reasons[address.key] = Reason.OPTED_OUT
-        else:
-            reasons[address.key] = Reason.INVALID
-    return Counter(str(reason) for reason in reasons.values())

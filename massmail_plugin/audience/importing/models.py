@@ -47,8 +47,10 @@ class ListImport(models.Model):
     #: Which column (from 0) is what: see ``columns.Columns``.
     columns = models.JSONField(default=dict)
     state = models.CharField(_("status"), max_length=10, choices=State.choices, default=State.UPLOADED)
-    #: Why it failed, for people.
+    #: Why it failed, for people; while it is running, what the last worker broke off at.
     problem = models.TextField(blank=True)
+    #: How many workers have taken it up, and died or broken off, since it last came on.
+    tries = models.PositiveSmallIntegerField(default=0)
     #: Rows with anything in them, and how many of those have been looked at.
     rows = models.PositiveIntegerField(default=0)
     rows_done = models.PositiveIntegerField(default=0)

@@ -6,6 +6,7 @@ This room knows no mailings, so that each question registers itself here, from `
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -19,6 +20,12 @@ class Behaviour(forms.Form):
 
     #: Names it in saved segments, and must never change.
     key: ClassVar[str]
+
+    def offer(self, user: Any, saved: Mapping[str, list[str]]) -> None:
+        """Narrow what can be chosen to what ``user`` may see, and to what was chosen before (``saved``, by field).
+
+        Only for the editor's form: whoever evaluates a saved segment asks for nobody.
+        """
 
     @abstractmethod
     def condition(self, recipient_type: RecipientType, records: QuerySet[Any]) -> Q | None:

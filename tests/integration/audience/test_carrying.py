@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from massmail_plugin import recipients
+from massmail_plugin.audience import carrying
 from massmail_plugin.audience.carrying import Carried, copy_people, move_people
-from massmail_plugin.audience.members import add_keyed_members, remove_members
+from massmail_plugin.audience.members import remove_members
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.standing import standing_of
 from massmail_plugin.recipients.consent import How, opt_out
@@ -78,7 +82,8 @@ def test_only_members_of_the_source_are_carried() -> None:
 
 def test_people_of_types_that_the_host_has_dropped_are_not_lost() -> None:
     source, target = a_target_list(), a_target_list()
-    add_keyed_members(source, "crm.gone", [1, 2])
+    for object_id in ("1", "2"):
+        source.members.create(recipient_type="crm.gone", object_id=object_id)
     move_people(source, target)
 
     assert set(target.members.values_list("recipient_type", "object_id")) == {
@@ -91,7 +96,49 @@ def test_people_of_types_that_the_host_has_dropped_are_not_lost() -> None:
 def test_many_people_of_several_types_are_moved() -> None:
     source, target = a_target_list(*contacts(1200)[:1100]), a_target_list()
     subscriber, _new = ensure_subscriber("sub@example.org")
-    add_keyed_members(source, "massmail_plugin.subscriber", [subscriber.pk])
+    source.members.create(recipient_type="massmail_plugin.subscriber", object_id=str(subscriber.pk))
 
     assert move_people(source, target) == Carried(new=1101)
     assert TargetListMember.objects.count() == 1101
+
+
+@pytest.mark.parametrize("carry", [copy_people, move_people])
+def test_carrying_takes_the_same_number_of_statements_for_any_number_of_people(carry) -> None:
+    def statements(number: int) -> int:
+        source = a_target_list(*contacts(number, domain=f"{number}.example"))
+        leaves(Contact.objects.get(email=f"person1@{number}.example"), source)
+        target = a_target_list()
+        with CaptureQueriesContext(connection) as captured:
+            assert carry(source, target) == Carried(new=number - 1, stayed=1)
+        return len(captured)
+
+    statements(5)
+    assert statements(1_500) == statements(6)
+
+
+@pytest.mark.parametrize("carry", [copy_people, move_people])
+def test_long_lists_are_carried_in_pieces(carry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carrying, "_CHUNK", 7)
+    people = contacts(30)
+    source, target = a_target_list(*people), a_target_list(*people[:4])
+    for contact in people[10:20]:
+        leaves(contact, source)
+
+    assert carry(source, target) == Carried(new=16, already=4, stayed=10)
+    assert len(ids(target)) == len(set(ids(target))) == 20
+    assert len(ids(source)) == (10 if carry is move_people else 30)
+
+
+@pytest.mark.parametrize("carry", [copy_people, move_people])
+def test_a_hidden_record_of_somebody_who_has_left_stays_behind_too(
+    carry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tomorrow the host may show it again."""
+    gone, ada = a_contact("gone@example.org", city="Archive"), a_contact("ada@example.org")
+    source, target = a_target_list(gone, ada), a_target_list()
+    leaves(gone, source)
+    contact_type = type(recipients.get("crm.contact"))
+    monkeypatch.setattr(contact_type, "get_queryset", lambda self: Contact.objects.exclude(city="Archive"))
+
+    assert carry(source, target) == Carried(new=1, stayed=1)
+    assert ids(target) == [str(ada.pk)]

@@ -18,10 +18,10 @@ from wagtail.models import PageLogEntry
 from massmail_plugin.audience.importing.models import ImportPiece, ListImport
 from massmail_plugin.audience.importing.working import work_on
 from massmail_plugin.audience.models import TargetListPage
-from massmail_plugin.delivery import nudges
+from massmail_plugin.delivery.running import nudges
 from massmail_plugin.recipients.consent import How, Scope, opt_out
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, Subscriber
-from tests.builders import a_contact, a_target_list, a_user
+from tests.builders import a_target_list, a_user
 from tests.integration.audience.conftest import messages_of
 
 pytestmark = pytest.mark.django_db
@@ -311,38 +311,3 @@ def test_the_queries_of_the_page_do_not_grow_with_what_failed(browser: Client, i
         return len(captured)
 
     assert queries(1) == queries(30)
-
-
-def exported(browser: Client, into: TargetListPage, query: str) -> list[list[str]]:
-    response = browser.get(f"/admin/target-lists/{into.pk}/?{query}")
-    return list(csv.reader(io.StringIO(b"".join(response.streaming_content).decode("utf-8-sig"))))
-
-
-def test_the_people_of_a_list_are_exported_as_they_are_filtered(browser: Client) -> None:
-    ada, bob = a_contact("ada@example.org", first_name="=Ada", last_name="L"), a_contact("bob@example.org")
-    into = a_target_list(ada, bob, title="Prospects & more")
-    opt_out(EmailAddress.objects.create(key="bob@example.org"), [Scope()], How(ConsentEvent.Method.LINK))
-    rows = exported(browser, into, "export=csv")
-
-    assert rows[0] == ["Name", "E-mail address", "Type", "Status", "Details", "Added"]
-    assert [row[1:4] for row in rows[1:]] == [
-        ["ada@example.org", "Contact", "Can be mailed"],
-        ["bob@example.org", "Contact", "Opted out of all mailings"],
-    ]
-    assert rows[1][0] == "'=Ada L"
-    assert [row[1] for row in exported(browser, into, "export=csv&status=opted_out")[1:]] == [
-        "bob@example.org"
-    ]
-    assert [row[1] for row in exported(browser, into, "export=csv&q=ada")[1:]] == ["ada@example.org"]
-    page = browser.get(f"/admin/target-lists/{into.pk}/?status=opted_out").content.decode()
-    assert "?status=opted_out&amp;export=csv" in page
-
-
-def test_an_export_to_excel_holds_the_same(browser: Client) -> None:
-    into = a_target_list(a_contact("ada@example.org", first_name="=Ada", last_name="L"), title="Prospects")
-    response = browser.get(f"/admin/target-lists/{into.pk}/?export=xlsx")
-    sheet = load_workbook(io.BytesIO(b"".join(response.streaming_content))).worksheets[0]
-
-    assert [cell.value for cell in sheet[2]][:4] == ["=Ada L", "ada@example.org", "Contact", "Can be mailed"]
-    assert sheet["A2"].data_type != "f"
-    assert response["Content-Disposition"] == 'attachment; filename="prospects.xlsx"'

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from openpyxl import Workbook
 
-from massmail_plugin.audience.importing import working
+from massmail_plugin.audience.importing import actions, working
 from massmail_plugin.audience.importing.actions import forget_old, sample, start, stop, upload
+from massmail_plugin.audience.importing.claims import LEASE, MOST_TRIES, waiting
 from massmail_plugin.audience.importing.columns import Columns, guess_columns
 from massmail_plugin.audience.importing.faults import FileFault, RowFault
 from massmail_plugin.audience.importing.models import ImportBatch, ImportPiece, ListImport
-from massmail_plugin.audience.importing.working import waiting, work_on
+from massmail_plugin.audience.importing.working import work_on
+from massmail_plugin.audience.importing.xlsx_rows import xlsx_samples
 from massmail_plugin.audience.members import remove_members
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.reasons import Reason
@@ -372,6 +376,30 @@ def test_sheets_are_read_like_text(into: TargetListPage) -> None:
     assert Subscriber.objects.get().name == "Ada"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_others_can_write_while_a_workbook_is_opened(
+    into: TargetListPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def opening(*args: Any) -> Any:
+        opened.append(connection.in_atomic_block)
+        return xlsx_samples(*args)
+
+    monkeypatch.setattr(actions, "xlsx_samples", opening)
+    uploaded(into, a_workbook(("People", [["Email"], ["ada@example.org"]])))
+
+    assert opened == [False]
+
+
+def test_a_batch_of_long_rows_has_fewer_of_them() -> None:
+    rows = [(number, ["x" * 99_000]) for number in range(60)]
+    batches = list(working._batches(iter(rows)))
+
+    assert [number for batch in batches for number, _cell in batch] == list(range(60))
+    assert len(batches[0]) < 60
+
+
 def test_formulas_are_their_results_or_nothing_and_never_run(into: TargetListPage) -> None:
     data = a_workbook(
         ("People", [["Email", "Name"], ["ada@example.org", '=HYPERLINK("http://x","Ada")'], ["=1+1", "B"]])
@@ -431,13 +459,99 @@ def test_a_killed_import_goes_on_and_takes_nobody_twice(
     # While the dead worker's claim holds, nobody takes the import.
     assert waiting(timezone.now()) == []
     assert not work_on(what.pk, timezone.now, seconds=60, stop=lambda: False)
-    later = timezone.now() + working.LEASE + timedelta(seconds=1)
+    later = timezone.now() + LEASE + timedelta(seconds=1)
     assert waiting(later) == [what.pk]
     assert not work_on(what.pk, lambda: later, seconds=60, stop=lambda: False)
     what.refresh_from_db()
     assert (what.state, what.rows, what.rows_done) == (State.DONE, 32, 32)
     assert (what.added, what.already, what.failed) == (30, 1, 1)
     assert into.members.count() == Subscriber.objects.count() == 30
+
+
+def _one_worker(what: ListImport, moment: datetime) -> ListImport:
+    """Let one worker take it up once every claim has run out."""
+    with contextlib.suppress(Killed):
+        work_on(what.pk, lambda: moment, seconds=600, stop=lambda: False)
+    what.refresh_from_db()
+    return what
+
+
+@pytest.mark.parametrize("fault", [Killed, RuntimeError, MemoryError])
+def test_a_batch_that_ends_each_worker_is_given_up_and_who_was_added_stays(
+    into: TargetListPage, monkeypatch: pytest.MonkeyPatch, fault: type[BaseException]
+) -> None:
+    monkeypatch.setattr(working, "BATCH_ROWS", 10)
+    what = started(into, "Email\n" + "".join(f"person{n}@example.org\n" for n in range(30)))
+    bring_in, moment = working._Batch.bring_in, timezone.now()
+
+    def breaking(self: Any) -> None:
+        if "person10@example.org" in self._people:
+            raise fault
+        bring_in(self)
+
+    monkeypatch.setattr(working._Batch, "bring_in", breaking)
+    for number in range(1, MOST_TRIES + 1):
+        assert _one_worker(what, moment + 2 * LEASE * number).state == State.IMPORTING
+    _one_worker(what, moment + 2 * LEASE * (MOST_TRIES + 1))
+
+    assert (what.state, what.rows, what.rows_done, what.added) == (State.FAILED, 30, 10, 10)
+    assert "after 10 of 30 rows" in what.problem
+    assert (fault.__name__ in what.problem) == (fault is not Killed)
+    assert into.members.count() == 10
+    assert not ImportBatch.objects.exists()
+
+
+def test_an_import_that_comes_on_a_little_each_time_is_not_given_up(
+    into: TargetListPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "BATCH_ROWS", 10)
+    what = started(into, "Email\n" + "".join(f"person{n}@example.org\n" for n in range(80)))
+    bring_in, moment, calls = working._Batch.bring_in, timezone.now(), iter(range(1000))
+
+    def breaking_each_second_time(self: Any) -> None:
+        if next(calls) % 2:
+            raise Killed
+        bring_in(self)
+
+    monkeypatch.setattr(working._Batch, "bring_in", breaking_each_second_time)
+    for number in range(1, 9):
+        _one_worker(what, moment + 2 * LEASE * number)
+
+    assert (what.state, what.added, what.problem) == (State.DONE, 80, "")
+
+
+def test_a_file_that_ends_each_worker_that_reads_it_adds_nobody(
+    into: TargetListPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what = started(into, "Email\nada@example.org\n")
+
+    def breaking(cells: Any) -> Any:
+        raise Killed
+
+    monkeypatch.setattr(working, "storable", breaking)
+    for number in range(1, MOST_TRIES + 2):
+        _one_worker(what, timezone.now() + 2 * LEASE * number)
+
+    assert (what.state, what.rows, what.added) == (State.FAILED, 0, 0)
+    assert "tried to read the file" in what.problem
+    assert not ImportPiece.objects.exists()
+
+
+def test_what_broke_is_logged_once_and_shown_until_it_comes_on(
+    into: TargetListPage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    what = started(into, "Email\nada@example.org\n")
+
+    def breaking(self: Any) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(working._Batch, "bring_in", breaking)
+        work(what)
+    assert [record.levelname for record in caplog.records if "broke off" in record.message] == ["ERROR"]
+    assert (what.state, "RuntimeError" in what.problem) == (State.IMPORTING, True)
+
+    assert (work(what).state, what.problem) == (State.DONE, "")
 
 
 def test_a_kill_while_the_file_is_read_begins_anew(

@@ -15,6 +15,7 @@ from massmail_plugin.admin.target_lists import member_views
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.consent import How, Scope
+from massmail_plugin.recipients.erased import erase_address
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
 from sandbox.crm.models import Account, Contact, Lead, Ticket
 from tests.builders import a_contact, a_target_list, contacts
@@ -151,6 +152,25 @@ def test_a_type_that_the_host_has_dropped_is_still_shown_and_can_be_removed(
     assert not people.members.exists()
 
 
+@pytest.mark.parametrize("is_somebody_erased", [False, True])
+def test_a_list_that_is_looked_at_costs_as_many_queries_as_a_long_one(
+    browser: Client, monkeypatch: pytest.MonkeyPatch, is_somebody_erased: bool
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            browser.get(url_of(people))
+        return len(captured)
+
+    people = a_target_list(*contacts(1200))
+    if is_somebody_erased:
+        erase_address("person7@customers.example", How(ConsentEvent.Method.OPERATOR))
+    browser.get(url_of(people))
+    short = queries()
+    monkeypatch.setattr(member_views, "LOOK_AT_ALL_UP_TO", 1000)
+
+    assert short == queries()
+
+
 def test_queries_do_not_grow_with_the_rows_of_a_page(browser: Client) -> None:
     def queries(people: TargetListPage) -> int:
         browser.get(url_of(people))
@@ -238,3 +258,13 @@ def test_who_added_and_removed_is_in_the_history(browser: Client, submit: Submit
     ]
     assert "Added: 1 (Contacts)" in history
     assert "Removed 1 person" in history
+
+
+def test_a_list_that_anybody_can_join_leads_to_its_public_page(browser: Client) -> None:
+    people = a_target_list(title="Bicycle tips")
+    way = f"/mail/list/{people.pk}/"
+    assert way not in browser.get(url_of(people)).content.decode()
+    TargetListPage.objects.filter(pk=people.pk).update(is_public=True)
+    assert way in browser.get(url_of(people)).content.decode()
+    TargetListPage.objects.filter(pk=people.pk).update(live=False)
+    assert way not in browser.get(url_of(people)).content.decode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from massmail_plugin.audience import collecting
+from massmail_plugin.audience import collecting, judging
 from massmail_plugin.audience.audiences import Audience
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.reasons import Reason
@@ -21,7 +21,7 @@ from massmail_plugin.audience.working_out import SourceGone, forget, open_audien
 from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.addresses import parse_address
 from massmail_plugin.recipients.consent import How, Scope
-from massmail_plugin.recipients.erased import erase_address
+from massmail_plugin.recipients.erased import erase_address, erased_keys
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
 from sandbox.crm.models import Account, Contact, Lead, Ticket
 from tests.audiences import candidates_of, worked_out
@@ -418,3 +418,55 @@ def test_a_column_that_ignores_letter_case_by_its_collation_is_read_like_any_oth
         with connection.cursor() as cursor:
             cursor.execute('ALTER TABLE crm_contact ALTER email TYPE varchar(320) COLLATE "default"')
             cursor.execute("DROP COLLATION massmail_ci")
+
+
+def longest_step(people: TargetListPage) -> tuple[int, Audience]:
+    """Return the number of queries of the longest step."""
+    audience, longest = open_audience("test", [people]), 0
+    while not audience.is_complete:
+        one_step = iter([False, True])
+        with CaptureQueriesContext(connection) as queries:
+            work_out(audience, stop=lambda turns=one_step: next(turns))
+        longest = max(longest, len(queries))
+    return longest, audience
+
+
+def test_of_many_people_some_of_whom_were_erased_each_step_hashes_a_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hashed: list[int] = []
+
+    def counted(keys: Iterable[str]) -> set[str]:
+        some = list(keys)
+        hashed.append(len(some))
+        return erased_keys(some)
+
+    monkeypatch.setattr(judging, "HASHED_AT_ONCE", 10)
+    monkeypatch.setattr(judging, "erased_keys", counted)
+    for number in (1, 38, 40):
+        erase_address(f"person{number}@customers.example", HOW)
+    audience = open_audience("test", [a_target_list(*contacts(40))])
+    in_steps = []
+    while not audience.is_complete:
+        one_step, before = iter([False, True]), sum(hashed)
+        work_out(audience, stop=lambda turns=one_step: next(turns))
+        in_steps.append(sum(hashed) - before)
+
+    assert max(in_steps) == 10
+    assert sum(hashed) == 40
+    assert audience.counts == {"": 37, Reason.ERASED: 3}
+
+
+def test_people_whom_python_reads_come_in_short_steps(
+    monkeypatch: pytest.MonkeyPatch, django_user_model: Any
+) -> None:
+    monkeypatch.setattr(collecting, "SLICE_IN_PYTHON", 5)
+    monkeypatch.setattr(collecting, "_CHUNK", 2)
+    users = django_user_model.objects.bulk_create(
+        django_user_model(username=f"u{n}", email=f"u{n}@example.org") for n in range(17)
+    )
+    few, _few = longest_step(a_target_list(*users[:5]))
+    many, audience = longest_step(a_target_list(*users))
+
+    assert many == few
+    assert audience.counts == {"": 17}

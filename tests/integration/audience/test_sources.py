@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from massmail_plugin.audience.segments.criteria import UnusableSegment
 from massmail_plugin.audience.segments.models import Segment
-from massmail_plugin.audience.sources import first_record, parts_of, types_of, why_unusable_any
+from massmail_plugin.audience.sources import parts_of, types_of, why_unusable_any
 from massmail_plugin.models import TargetListPage
 from sandbox.crm.models import Account, Contact, Lead
 from tests.builders import a_campaign, a_contact, a_segment, a_target_list
@@ -111,12 +111,3 @@ def test_the_types_that_a_mail_may_go_to_are_those_of_members_and_segments() -> 
         "crm.contact",
         "crm.lead",
     ]
-
-
-def test_the_first_person_comes_from_whatever_can_be_used() -> None:
-    ada = a_contact("ada@example.org")
-
-    assert first_record([a_segment(Lead)]) is None
-    found = first_record([a_segment(planet="Mars"), a_segment(Lead), a_segment()])
-    assert found is not None
-    assert found[1] == ada

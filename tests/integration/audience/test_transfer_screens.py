@@ -10,12 +10,25 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from wagtail.models import PageLogEntry
 
-from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.audience.members import get_index_page
+from massmail_plugin.audience.models import TargetListIndexPage, TargetListPage
+from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery
 from massmail_plugin.recipients.consent import How, opt_out
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
-from tests.builders import a_campaign, a_contact, a_mailing, a_target_list, a_user, an_account, start_now
+from sandbox.crm.models import Lead
+from tests.audiences import candidates_of
+from tests.builders import (
+    a_campaign,
+    a_contact,
+    a_mailing,
+    a_segment,
+    a_target_list,
+    a_user,
+    an_account,
+    start_now,
+)
 from tests.integration.audience.conftest import member_names, messages_of
 
 pytestmark = pytest.mark.django_db
@@ -199,3 +212,90 @@ def test_only_who_may_look_at_campaigns_gets_there(client: Client, sent: Campaig
     client.force_login(user)
 
     assert client.get(log_url(sent, "")).status_code == 302
+
+
+def leaves(email: str, target_list: TargetListPage) -> None:
+    address, _new = EmailAddress.objects.get_or_create(key=email)
+    opt_out(address, [target_list.consent_scope], BY_LINK)
+
+
+@pytest.mark.parametrize("spelled", ["ada@example.org", " ADA@Example.org "])
+def test_the_second_record_of_who_has_left_is_left_out_too(
+    submit: Submit, people: TargetListPage, spelled: str
+) -> None:
+    lead = Lead.objects.create(last_name="Ada", email=spelled)
+    people.members.create(recipient_type="crm.lead", object_id=str(lead.pk))
+    an_account()
+    campaign = a_campaign(people)
+    start_now(a_mailing(campaign=campaign))
+    leaves("ada@example.org", people)
+    submit(log_url(campaign, ""), new_list="Again")
+
+    again = TargetListPage.objects.get(title="Again")
+    assert not again.members.filter(recipient_type="crm.lead").exists()
+    assert again.members.count() == 2
+
+
+def test_who_has_left_a_list_that_the_campaign_has_no_more_is_left_out(
+    submit: Submit, sent: Campaign, people: TargetListPage
+) -> None:
+    leaves("ada@example.org", people)
+    sent.target_lists.set([a_target_list()])
+    sent.save()
+    submit(log_url(sent, ""), new_list="Again")
+
+    assert not _is_in("ada", TargetListPage.objects.get(title="Again"))
+
+
+def test_a_copied_list_follows_the_same_segments_and_brings_back_nobody_who_left(
+    browser: Client, people: TargetListPage
+) -> None:
+    a_contact("dora@example.org", city="Dublin")
+    segment = a_segment(city="Dublin")
+    source = a_target_list(title="Live")
+    source.live_segments.set([segment])
+    source.save()
+    leaves("dora@example.org", source)
+    copied = copied_page(browser, source, "Copy")
+
+    assert list(copied.live_segments.all()) == [segment]
+    assert list(copied.get_latest_revision_as_object().live_segments.all()) == [segment]
+    assert [row.reason for row in candidates_of([copied])] == [Reason.OPTED_OUT_LIST]
+    said = EmailAddress.objects.get().consent_events.first()
+    assert said is not None
+    assert (said.scope, said.method) == (copied.consent_scope.key, ConsentEvent.Method.OPERATOR)
+    assert said.actor is not None
+
+
+def test_the_lists_in_a_copied_folder_hold_their_people_and_nobody_who_left(
+    browser: Client, people: TargetListPage
+) -> None:
+    index = get_index_page()
+    folder = index.add_child(instance=TargetListIndexPage(title="Dublin"))
+    for title, city in (("First", "Dublin"), ("Second", "Cork")):
+        a_contact(f"{title.lower()}@example.org", city=city)
+        page = folder.add_child(instance=TargetListPage(title=title))
+        page.live_segments.set([a_segment(city=city)])
+        page.save()
+    leaves("first@example.org", TargetListPage.objects.get(title="First"))
+    copied_page(browser, folder, "Dublin again", copy_subpages="on")
+
+    copies = {page.title: page for page in TargetListPage.objects.order_by("pk")}
+    assert [row.reason for row in candidates_of([copies["First"]])] == [Reason.OPTED_OUT_LIST]
+    assert [row.reason for row in candidates_of([copies["Second"]])] == [""]
+
+
+def test_a_page_that_is_copied_without_its_people_is_copied_without_segments() -> None:
+    source = a_target_list()
+    source.live_segments.set([a_segment()])
+    source.save()
+    copied = source.copy(update_attrs={"title": "Copy", "slug": "copy"})
+
+    assert not TargetListPage.objects.get(pk=copied.pk).live_segments.exists()
+
+
+def copied_page(browser: Client, page: Any, title: str, **more: Any) -> Any:
+    form = {"new_title": title, "new_slug": title.lower().replace(" ", "-"), **more}
+    form["new_parent_page"] = page.get_parent().pk
+    browser.post(f"/admin/pages/{page.pk}/copy/", form)
+    return type(page).objects.get(title=title)
