@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.core import signing
 from django.core.cache import cache
@@ -40,6 +41,17 @@ def _age(stamped: str, form: str) -> float | None:
         return None
     age = time.time() - at
     return age if asked_for == form and age <= _SLOWEST else None
+
+
+def network_of(address: str) -> str:
+    """Return what is counted for an IP address: with IPv6 the whole /64, of which each customer has one at least."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, IPv6Address):
+        return str(ip.ipv4_mapped or ip_network((ip, 64), strict=False))
+    return str(ip)
 
 
 def is_too_often(what: str, who: str, limit: int, seconds: int) -> bool:

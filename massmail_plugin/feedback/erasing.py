@@ -19,6 +19,7 @@ from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.sign_ups import SignUp
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.mailings.models.delivery import WORDLESS
 from massmail_plugin.mailings.states import DeliveryState, move
 from massmail_plugin.recipients import erased
 from massmail_plugin.recipients.consent import How
@@ -26,8 +27,6 @@ from massmail_plugin.recipients.models import EmailAddress, Subscriber
 
 #: Rows of the ledger that are written at a time, so that no worker waits long for one of them.
 _CHUNK = 500
-
-_WORDLESS = {"name": "", "email": "", "envelope": "", "detail": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def erase(key: str, how: How) -> Erased:
     with transaction.atomic():
         # First, so that the fence lets nothing more pass.
         address = erased.erase_address(key, how)
-        memberships, _per_model = members_of(records_with(key)).delete()
+        memberships, _per_model = members_of(records_with(key, hidden=True)).delete()
         Candidate.objects.filter(key=key).update(reason=Reason.ERASED, **NAMELESS)
         forgetting.forget(key)
         SignUp.objects.filter(key=key).delete()
@@ -65,7 +64,7 @@ def _erase_from_ledger(address: EmailAddress, key: str) -> int:
     for chunk in _chunks(known.order_by("pk").values_list("pk", flat=True)):
         move(Delivery.objects.filter(pk__in=chunk), DeliveryState.SKIPPED, reason=Reason.ERASED)
         DeliveryEvent.objects.filter(delivery__in=chunk).update(detail="")
-        erased_rows += Delivery.objects.filter(pk__in=chunk).update(**_WORDLESS)
+        erased_rows += Delivery.objects.filter(pk__in=chunk).update(**WORDLESS)
     return erased_rows
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet, TextChoices
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from wagtail.permissions import policy_registry
 
 from massmail_plugin.audience.record_sets import in_any, in_none
 from massmail_plugin.audience.segments.behaviour import Behaviour
 from massmail_plugin.feedback.models import DeliveryEvent
-from massmail_plugin.mailings.mail_history import GOT, who_got
+from massmail_plugin.mailings.mail_history import who_got
 from massmail_plugin.mailings.models import Delivery, Mailing
+from massmail_plugin.mailings.states import MAY_HAVE_GOT
 from massmail_plugin.recipients import RecipientType
 
+#: Who may do one of these sees a mailing.
+_LOOK = ("view", "change", "delete")
 _CLICKED = (DeliveryEvent.Kind.CLICKED,)
 #: Many mail programs open without telling; a click tells.
 _OPENED = (DeliveryEvent.Kind.OPENED, *_CLICKED)
@@ -47,6 +52,14 @@ class MailReaction(Behaviour):
         empty_label="---------",
     )
 
+    def offer(self, user: Any, saved: Mapping[str, list[str]]) -> None:
+        """Offer the mailings of one's own departments: who has opened others is none of one's business."""
+        policy = policy_registry.get_by_type(Mailing)
+        seen = policy.instances_user_has_any_permission_for(user, _LOOK).values("pk")
+        before = [value for value in saved.get("mailing", []) if value.isdecimal()]
+        field: Any = self.fields["mailing"]
+        field.queryset = field.queryset.filter(Q(pk__in=seen) | Q(pk__in=before))
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not self.errors and bool(cleaned.get("what")) != bool(cleaned.get("mailing")):
@@ -57,7 +70,7 @@ class MailReaction(Behaviour):
         what = self.cleaned_data["what"]
         if not what:
             return None
-        got = Delivery.objects.filter(run__mailing=self.cleaned_data["mailing"], state__in=GOT)
+        got = Delivery.objects.filter(run__mailing=self.cleaned_data["mailing"], state__in=MAY_HAVE_GOT)
         kinds = _OPENED if what in (self.What.OPENED, self.What.NOT_OPENED) else _CLICKED
         events = DeliveryEvent.objects.filter(delivery=OuterRef("pk"), kind__in=kinds)
         did = who_got(got.filter(Exists(events)), recipient_type, records)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from massmail_plugin.delivery import messages
+from massmail_plugin.delivery.mails import messages
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
 

@@ -14,7 +14,8 @@ from massmail_plugin.feedback.receipts import Receipt
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.consent import How, Scope
-from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOptOut
+from massmail_plugin.recipients.leaving import left_by
+from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
 
 
 class TestMailLink(Exception):
@@ -72,22 +73,33 @@ def still_in(address: EmailAddress, scopes: list[Scope]) -> list[Scope]:
     """Return those of ``scopes`` from which mails may still come."""
     if address.opted_out_since:
         return []
-    left = set(ListOptOut.objects.filter(address=address).values_list("scope", flat=True))
+    left = left_by(address, [scope.key for scope in scopes])
     return [scope for scope in scopes if scope.key not in left]
 
 
 def opt_out(bearer: Bearer, scopes: list[Scope], how: How) -> Receipt:
-    """Opt out of ``scopes``; what had been left before is not written down again, so that repeating is harmless."""
+    """Opt out of ``scopes``; repeating is harmless.
+
+    What had been left before is written down again only if it is said in another way: that is another no, which an
+    undo of the first one must not take back.
+    """
     with transaction.atomic():
         # The lock lets two requests at once (a double click, a provider that repeats) act one after the other.
         address = EmailAddress.objects.select_for_update().get(pk=bearer.address.pk)
         changed = still_in(address, scopes)
-        consent.opt_out(address, changed, how)
+        again = [scope for scope in scopes if scope not in changed and _last_no(address, scope) != how.method]
+        consent.opt_out(address, [*changed, *again], how)
         if bearer.delivery and changed:
             record(bearer.delivery, DeliveryEvent.Kind.OPTED_OUT, changed)
         elif bearer.delivery:
             evidence.settle_doubt(bearer.delivery, evidence.Trace.OPT_OUT_PAGE)
         return Receipt(tuple(changed), last_event(address))
+
+
+def _last_no(address: EmailAddress, scope: Scope) -> str:
+    """Return how the address last opted out of this; empty if it has not said so of this very scope."""
+    said = ConsentEvent.objects.filter(address=address, kind=ConsentEvent.Kind.OPT_OUT, scope=scope.key)
+    return said.order_by("-pk").values_list("method", flat=True).first() or ""
 
 
 def undo(bearer: Bearer, receipt: Receipt, how: How) -> list[Scope]:

@@ -10,8 +10,8 @@ from typing import Any
 from django.db import transaction
 
 from massmail_plugin import recipients, tokens
-from massmail_plugin.audience.belonging import Record, members_of
-from massmail_plugin.audience.joining import let_in, public_lists, scopes_of_everything
+from massmail_plugin.audience.belonging import Record, lists_through_segments, members_of
+from massmail_plugin.audience.joining import let_in, public_lists
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.feedback import opting_out
 from massmail_plugin.feedback.models import DeliveryEvent
@@ -19,9 +19,10 @@ from massmail_plugin.feedback.opting_out import Bearer
 from massmail_plugin.feedback.receipts import Receipt
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients import consent
-from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
+from massmail_plugin.recipients.addresses import key_of
 from massmail_plugin.recipients.consent import How, Scope
-from massmail_plugin.recipients.models import EmailAddress, ListOptOut, Subscriber
+from massmail_plugin.recipients.leaving import left_by
+from massmail_plugin.recipients.models import EmailAddress, Subscriber
 
 #: Of the records that somebody was mailed by, the newest are asked for their lists.
 _RECORDS = 200
@@ -49,7 +50,6 @@ def link_for(bearer: Bearer) -> str:
 def choices(bearer: Bearer) -> list[Choice]:
     """Return what the person can choose from: what they are in, what this mail went to, and every public list."""
     address = bearer.address
-    left = set(ListOptOut.objects.filter(address=address).values_list("scope", flat=True))
     found: dict[str, tuple[Scope, bool, TargetListPage | None]] = {}
     for page in _lists_of(address):
         found[page.consent_scope.key] = (page.consent_scope, True, page)
@@ -57,6 +57,7 @@ def choices(bearer: Bearer) -> list[Choice]:
         found.setdefault(scope.key, (scope, True, None))
     for page in public_lists():
         found.setdefault(page.consent_scope.key, (page.consent_scope, False, page))
+    left = left_by(address, found)
     return sorted(
         (
             Choice(scope, is_in and not address.opted_out_since and scope.key not in left, is_in, page)
@@ -87,7 +88,7 @@ def _change(
 ) -> Receipt:
     joined = [choice.scope for choice in join]
     if joined and address.opted_out_since:
-        consent.come_in(address, joined, how, elsewhere=scopes_of_everything())
+        consent.come_in(address, joined, how)
         joined.append(Scope())
     else:
         consent.opt_in(address, joined, how)
@@ -121,8 +122,11 @@ def _pages(scopes: Collection[str]) -> Iterator[TargetListPage]:
 
 
 def _lists_of(address: EmailAddress) -> list[TargetListPage]:
-    lists = members_of(_records_of(address)).values("target_list")
-    return list(TargetListPage.objects.filter(pk__in=lists).order_by("title", "pk"))
+    """Return the lists that the person is in: as a member, or through a live segment only."""
+    records = _records_of(address)
+    ids = set(members_of(records).values_list("target_list", flat=True))
+    ids.update(lists_through_segments(records).values_list("pk", flat=True))
+    return list(TargetListPage.objects.filter(pk__in=ids).order_by("title", "pk"))
 
 
 def _records_of(address: EmailAddress) -> list[Record]:
@@ -144,12 +148,5 @@ def _still_theirs(records: Iterable[Record], address: EmailAddress) -> Iterator[
         if recipient_type is None:
             continue
         for object_id, record in recipient_type.load(object_ids).items():
-            if _key(recipient_type.record_email(record)) == address.key:
+            if key_of(recipient_type.record_email(record)) == address.key:
                 yield type_key, object_id
-
-
-def _key(email: str) -> str:
-    try:
-        return parse_address(email).key
-    except MalformedAddress:
-        return ""

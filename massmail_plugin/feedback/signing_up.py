@@ -14,7 +14,7 @@ from massmail_plugin import tokens
 from massmail_plugin.audience import joining
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.sign_ups import SignUp
-from massmail_plugin.delivery.nudges import nudge_sign_ups
+from massmail_plugin.delivery.running.nudges import nudge_sign_ups
 from massmail_plugin.feedback import bots
 from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
 from massmail_plugin.recipients.consent import How

@@ -11,9 +11,9 @@ from django.urls import reverse
 
 from massmail_plugin import preferences, recipients, tokens
 from massmail_plugin.accounts.models import SenderAccount, accounts_for
-from massmail_plugin.delivery.messages import Composer, compose_delivery
+from massmail_plugin.delivery.mails.messages import Composer, compose_delivery
 from massmail_plugin.mailings.models import Delivery
-from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
+from massmail_plugin.recipients.addresses import key_of
 
 logger = logging.getLogger("massmail_plugin.feedback")
 
@@ -44,11 +44,9 @@ def html_of(delivery: Delivery | None) -> str:
 
 def _is_theirs(recipient_type: recipients.RecipientType, record: Model, delivery: Delivery) -> bool:
     """Whether the record still has the address of the mail: else its new owner's data would be shown to the old one."""
-    try:
-        key = parse_address(recipient_type.record_email(record)).key
-    except MalformedAddress:
-        return False
-    return delivery.address is not None and key == delivery.address.key
+    return (
+        delivery.address is not None and key_of(recipient_type.record_email(record)) == delivery.address.key
+    )
 
 
 def _account(delivery: Delivery) -> SenderAccount:

@@ -16,6 +16,7 @@ from massmail_plugin.feedback import opting_out, preference_centre, receipts
 from massmail_plugin.feedback.evidence import Trace, settle_doubt_by_a_look
 from massmail_plugin.feedback.opting_out import Bearer
 from massmail_plugin.feedback.receipts import Receipt
+from massmail_plugin.feedback.their_language import in_their_language
 from massmail_plugin.feedback.views.public import (
     erased_page,
     masked,
@@ -43,10 +44,11 @@ def opt_out(request: HttpRequest, token: str) -> HttpResponse:
         return erased_page(request)
     except tokens.BadToken:
         return _unknown(request)
-    if request.method == "POST":
-        return _act(request, bearer)
-    settle_doubt_by_a_look(bearer.delivery, Trace.OPT_OUT_PAGE)
-    return _show(request, bearer)
+    with in_their_language(bearer):
+        if request.method == "POST":
+            return _act(request, bearer)
+        settle_doubt_by_a_look(bearer.delivery, Trace.OPT_OUT_PAGE)
+        return _show(request, bearer)
 
 
 @public
@@ -69,7 +71,8 @@ def one_click(request: HttpRequest, token: str) -> HttpResponse:
     except tokens.BadToken:
         return _unknown(request)
     if request.POST.get("List-Unsubscribe", "").strip().lower() != "one-click":
-        return _show(request, bearer, status=400)
+        with in_their_language(bearer):
+            return _show(request, bearer, status=400)
     opting_out.opt_out(bearer, bearer.scopes, _how(request, bearer, _Method.ONE_CLICK))
     return HttpResponse(_("You have opted out."), content_type="text/plain")
 

@@ -16,6 +16,7 @@ from massmail_plugin.feedback import opting_out, preference_centre, receipts
 from massmail_plugin.feedback.evidence import Trace, settle_doubt_by_a_look
 from massmail_plugin.feedback.opting_out import Bearer
 from massmail_plugin.feedback.receipts import Receipt
+from massmail_plugin.feedback.their_language import in_their_language
 from massmail_plugin.feedback.views.public import (
     erased_page,
     masked,
@@ -46,10 +47,11 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
             "Nothing has been changed. Perhaps the link was cut when it was copied: open it from the mail again."
         )
         return unknown_link_page(request, text)
-    if request.method == "POST":
-        return _act(request, bearer)
-    settle_doubt_by_a_look(bearer.delivery, Trace.PREFERENCES)
-    return _show(request, bearer)
+    with in_their_language(bearer):
+        if request.method == "POST":
+            return _act(request, bearer)
+        settle_doubt_by_a_look(bearer.delivery, Trace.PREFERENCES)
+        return _show(request, bearer)
 
 
 def _act(request: HttpRequest, bearer: Bearer) -> HttpResponse:

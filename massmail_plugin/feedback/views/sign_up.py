@@ -79,7 +79,8 @@ def _take(request: HttpRequest, target_list: TargetListPage) -> HttpResponse:
         return _show_form(request, target_list, form, status=400)
     if not bots.is_human_pace(form.cleaned_data["stamp"], _name(target_list)):
         return _show_form(request, target_list, form, again=True, status=400)
-    if bots.is_too_often("sign-up", request.META.get("REMOTE_ADDR", ""), _FORMS_AN_HOUR, 60 * 60):
+    network = bots.network_of(request.META.get("REMOTE_ADDR", ""))
+    if bots.is_too_often("sign-up", network, _FORMS_AN_HOUR, 60 * 60):
         return _show_form(request, target_list, form, too_often=True, status=429)
     signing_up.ask(target_list, form.cleaned_data["email"], form.cleaned_data["name"], proof_of(request))
     return _sent(target_list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -10,15 +11,19 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
+from massmail_plugin import recipients
+from massmail_plugin.audience import joining
 from massmail_plugin.audience.importing import working
 from massmail_plugin.audience.importing.actions import start, upload
 from massmail_plugin.audience.importing.columns import Columns
 from massmail_plugin.audience.importing.models import ImportFailure, ListImport
+from massmail_plugin.audience.members import add_members
 from massmail_plugin.audience.models import TargetListMember
 from massmail_plugin.audience.reasons import Reason
-from massmail_plugin.delivery import claiming, ledger, outcomes
-from massmail_plugin.delivery.prepared import Prepared
+from massmail_plugin.delivery.ledger import claiming, fence, writing
+from massmail_plugin.delivery.mails.prepared import Prepared
 from massmail_plugin.delivery.transports.base import Outcome, Verdict
+from massmail_plugin.delivery.turns import outcomes
 from massmail_plugin.feedback import erasing, events
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Delivery
@@ -29,10 +34,12 @@ from massmail_plugin.recipients.consent import How
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, Subscriber
 from massmail_plugin.recipients.subscribers import ensure_subscriber
 from sandbox.crm.models import Contact
+from tests.audiences import candidates_of
 from tests.builders import (
     a_campaign,
     a_contact,
     a_mailing,
+    a_segment,
     a_target_list,
     an_account,
     an_administrator,
@@ -107,10 +114,10 @@ def test_a_mail_in_a_workers_hands_does_not_pass_the_fence() -> None:
 
     erasing.erase(ADDRESS, HOW)
 
-    assert ledger.commit_to_send([claimed]) == set()
+    assert fence.commit_to_send([claimed]) == set()
     entry = outcomes.entry_for(claimed, Outcome(Verdict.FENCED))
     assert (entry.state, entry.reason) == (DeliveryState.SKIPPED, Reason.ERASED)
-    ledger.write([entry])
+    writing.write([entry])
     row = Delivery.objects.get(pk=claimed.pk)
     assert (row.state, row.reason, row.email) == (DeliveryState.SKIPPED, Reason.ERASED, "")
 
@@ -122,7 +129,7 @@ def test_the_fence_goes_by_the_erasure_itself() -> None:
     (claimed,) = claiming.claim(SenderAccount.objects.get(pk=account.pk), 1)
     row = erased.erase_address(ADDRESS, HOW)
     EmailAddress.objects.filter(pk=row.pk).update(opted_out_since=None)
-    assert ledger.commit_to_send([claimed]) == set()
+    assert fence.commit_to_send([claimed]) == set()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -186,11 +193,8 @@ def test_what_imports_have_kept_of_their_files_goes_too(sent: Sent) -> None:
     assert ImportFailure.objects.get().cells == ["bob@customers.example", "x"]
 
 
-def test_an_import_does_not_bring_an_erased_person_back() -> None:
-    erasing.erase(ADDRESS, HOW)
-    people = a_target_list()
-    rows = f"Email\n{ADDRESS.title()}\nnew@customers.example\n"
-    what = upload(people, "people.csv", [rows.encode()], an_administrator())
+def do(what: ListImport) -> None:
+    """Import a file of addresses to its end."""
     start(
         what,
         Columns(address=0),
@@ -200,8 +204,15 @@ def test_an_import_does_not_bring_an_erased_person_back() -> None:
         delimiter=",",
         user=what.started_by,
     )
-
     working.work_on(what.pk, timezone.now, seconds=60, stop=lambda: False)
+
+
+def test_an_import_does_not_bring_an_erased_person_back() -> None:
+    erasing.erase(ADDRESS, HOW)
+    people = a_target_list()
+    rows = f"Email\n{ADDRESS.title()}\nnew@customers.example\n"
+    what = upload(people, "people.csv", [rows.encode()], an_administrator())
+    do(what)
 
     what.refresh_from_db()
     assert (what.state, what.added, what.failed) == ("done", 1, 1)
@@ -209,3 +220,49 @@ def test_an_import_does_not_bring_an_erased_person_back() -> None:
     assert (failure.fault, failure.number, failure.cells) == ("erased", 2, [])
     assert list(Subscriber.objects.values_list("key", flat=True)) == ["new@customers.example"]
     assert people.members.count() == 1
+
+
+@pytest.mark.parametrize("is_known_again", [False, True])
+def test_who_was_erased_and_signs_up_for_one_list_gets_no_other(is_known_again: bool) -> None:
+    """Erasing forgets the opt-outs too: none of them can be told from a wish to be mailed."""
+    eve = a_contact("eve@example.org", city="Dublin")
+    a, b, segment = a_target_list(), a_target_list(eve), a_segment(city="Dublin")
+    erasing.erase("eve@example.org", HOW)
+    if is_known_again:
+        EmailAddress.objects.create(key="eve@example.org")
+    add_members(b, recipients.for_model(Contact), [eve.pk])
+    joining.join(a, "eve@example.org", How(ConsentEvent.Method.SIGN_UP))
+
+    assert [row.reason for row in candidates_of([a])] == [""]
+    assert [row.reason for row in candidates_of([b])] == [Reason.OPTED_OUT_LIST]
+    assert [row.reason for row in candidates_of([segment])] == [Reason.OPTED_OUT_LIST]
+    assert [row.reason for row in candidates_of([a, b])] == [Reason.OPTED_OUT_LIST]
+
+
+def test_who_is_erased_while_a_batch_is_read_is_not_brought_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = a_target_list()
+    rows = b"Email\nEve@example.org\nbob@example.org\n"
+    what = upload(page, "people.csv", [rows], an_administrator())
+    read_first = working.find_records
+
+    def erased_meanwhile(*args: Any) -> Any:
+        erasing.erase("eve@example.org", HOW)
+        return read_first(*args)
+
+    monkeypatch.setattr(working, "find_records", erased_meanwhile)
+    do(what)
+
+    assert "eve@example.org" not in everything_we_keep().lower()
+    assert list(Subscriber.objects.values_list("email", flat=True)) == ["bob@example.org"]
+
+
+def test_a_row_that_was_written_while_its_person_was_erased_names_nobody_either(sent: Sent) -> None:
+    """The ledger is copied by a statement that has not seen the erasing; it commits afterwards."""
+    sent.be(DeliveryState.QUEUED)
+    claimed = claiming.claim(SenderAccount.objects.get(), 5)
+    mine = next(one for one in claimed if one.pk == sent.delivery.pk)
+    erased.erase_address(ADDRESS, HOW)
+    writing.write([outcomes.entry_for(mine, Outcome(Verdict.FENCED))])
+
+    row = Delivery.objects.get(pk=mine.pk)
+    assert (row.state, row.name, row.email, row.envelope) == (DeliveryState.SKIPPED, "", "", "")

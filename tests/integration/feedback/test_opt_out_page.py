@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from massmail_plugin import tokens
 from massmail_plugin.audience.models import TargetListPage
-from massmail_plugin.delivery import claiming, ledger
+from massmail_plugin.delivery.ledger import claiming, fence
 from massmail_plugin.feedback import receipts
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState
@@ -268,8 +268,8 @@ def test_an_opt_out_stops_the_mails_of_the_run_that_have_not_left(browser: Clien
     Delivery.objects.filter(run=sent.run).update(state=DeliveryState.QUEUED, handed_at=None)
     claimed = {delivery.email: delivery for delivery in claiming.claim(account, 10)}
     leave(browser, sent)
-    assert ledger.commit_to_send([claimed["bob@customers.example"]])
-    assert not ledger.commit_to_send([claimed[ADDRESS]]), "The fence stands between the opt-out and the dot."
+    assert fence.commit_to_send([claimed["bob@customers.example"]])
+    assert not fence.commit_to_send([claimed[ADDRESS]]), "The fence stands between the opt-out and the dot."
 
 
 @pytest.mark.parametrize("wish", [THESE, EVERYTHING])
@@ -295,3 +295,17 @@ def test_links_older_than_a_key_change_still_work(browser: Client, sent: Sent, s
     assert "Done" in browser.post(url, THESE, follow=True).content.decode()
     settings.MASSMAIL = {"SECRET_KEYS": ["new"]}  # type: ignore[attr-defined]
     assert browser.get(url).status_code == 404
+
+
+def test_an_undo_does_not_take_back_a_later_no_that_was_said_in_another_way(
+    browser: Client, sent: Sent
+) -> None:
+    receipt = receipt_in(leave(browser, sent))
+    for _press in range(3):
+        assert browser.post(sent.one_click_url(), {"List-Unsubscribe": "One-Click"}).status_code == 200
+    browser.post(sent.opt_out_url(), {**UNDO, "receipt": receipt})
+
+    assert left_lists(sent) == {scope.key for scope in sent.run.opt_out_scopes}
+    assert ConsentEvent.objects.filter(method=ConsentEvent.Method.ONE_CLICK).count() == 2, (
+        "Once for each list."
+    )

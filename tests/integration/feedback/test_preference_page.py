@@ -16,11 +16,12 @@ from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState
 from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.consent import How, Scope
+from massmail_plugin.recipients.leaving import left_by
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOptOut, Subscriber
 from massmail_plugin.recipients.subscribers import ensure_subscriber
 from massmail_plugin.tokens import Purpose
 from sandbox.crm.models import Contact
-from tests.builders import a_contact, a_target_list
+from tests.builders import a_contact, a_segment, a_target_list
 from tests.integration.feedback.conftest import ADDRESS, Sent
 
 OPERATOR = How(ConsentEvent.Method.OPERATOR)
@@ -104,6 +105,28 @@ def test_it_shows_what_one_is_in_and_what_is_public(
     assert "style=" not in html
 
 
+def test_a_list_that_only_a_live_segment_brings_somebody_into_is_offered_and_can_be_left(
+    browser: Client, sent: Sent
+) -> None:
+    Contact.objects.filter(email=ADDRESS).update(city="Dublin")
+    for title, city in (("All of Dublin", "dublin"), ("All of Cork", "cork")):
+        page = a_target_list(title=title)
+        page.live_segments.set([a_segment(city=city)])
+        page.save()
+    assert ticked(look(browser, sent)) == {"Customers": True, "Fair 2026": True, "All of Dublin": True}
+    save(browser, sent, "Customers", "Fair 2026")
+    assert ticked(look(browser, sent))["All of Dublin"] is False
+    dublin = TargetListPage.objects.get(title="All of Dublin")
+    assert ListOptOut.objects.filter(address=sent.address, scope=dublin.consent_scope.key).exists()
+
+
+def test_a_live_segment_that_cannot_be_used_leaves_the_page_as_it_is(browser: Client, sent: Sent) -> None:
+    page = a_target_list(title="Nobody knows")
+    page.live_segments.set([a_segment(no_such_filter="x")])
+    page.save()
+    assert ticked(look(browser, sent)) == {"Customers": True, "Fair 2026": True}
+
+
 def test_leaving_one_list_keeps_the_others(browser: Client, sent: Sent) -> None:
     html = save(browser, sent, "Customers", reason="Too many\x00 fairs")
     assert ticked(html) == {"Customers": True, "Fair 2026": False}
@@ -147,8 +170,20 @@ def test_leaving_everything_and_coming_back_to_one_list(
 
     assert ticked(html) == {"Customers": False, "Fair 2026": False, "News": True}
     assert sent.address.is_mailable
-    stays_out = set(ListOptOut.objects.values_list("scope", flat=True))
-    assert stays_out == {*sent.run.list_scopes, f"list:{secret.pk}"}
+    keys = {*sent.run.list_scopes, f"list:{secret.pk}", f"list:{a_target_list(title='Later').pk}"}
+    assert left_by(sent.address, {*keys, f"list:{news.pk}"}) == keys
+
+
+def test_a_list_that_was_made_after_somebody_came_back_is_not_ticked_before_they_tick_it(
+    browser: Client, sent: Sent, news: TargetListPage
+) -> None:
+    press(browser, sent, "everything")
+    save(browser, sent, "News")
+    later = a_target_list(*Contact.objects.all(), title="Later")
+
+    assert ticked(look(browser, sent))["Later"] is False
+    assert ticked(save(browser, sent, "News", "Later"))["Later"] is True
+    assert left_by(sent.address, [later.consent_scope.key]) == set()
 
 
 def test_undo_puts_everything_back(browser: Client, sent: Sent, news: TargetListPage) -> None:
@@ -293,7 +328,7 @@ def test_the_same_number_of_queries_for_few_and_many_lists(
     look(browser, sent)
     for n in range(12):
         a_target_list(ada, title=f"List {n}")
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         assert len(ticked(look(browser, sent))) == 14
 
 

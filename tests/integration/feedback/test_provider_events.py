@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from massmail_plugin import preferences, tokens
 from massmail_plugin.audience.models import TargetListPage
-from massmail_plugin.delivery.messages import message_id
+from massmail_plugin.delivery.mails.messages import message_id
 from massmail_plugin.feedback import events as feedback_events
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Delivery

@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery import ledger
-from massmail_plugin.delivery.sweeper import sweep
+from massmail_plugin.delivery.keeping.sweeper import sweep
+from massmail_plugin.delivery.ledger import entry, fence, writing
 from massmail_plugin.feedback.webhooks import receive_tracking_event
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState
@@ -114,6 +114,24 @@ def test_a_doubt_that_is_to_be_sent_again_is_not_if_proof_comes_first(
     assert (delivery.state, delivery.next_attempt_at) == (DeliveryState.ACCEPTED, None)
 
 
+def test_a_doubt_that_a_worker_has_just_claimed_again_is_settled_too(doubtful: Sent) -> None:
+    """What the worker writes then changes nothing: its fence refuses a mail that is sent."""
+    at = timezone.now()
+    again = {"state": DeliveryState.CLAIMED, "claim_token": "anew", "doubted_at": at}
+    Delivery.objects.update(**again, lease_until=at + timedelta(minutes=10))
+    claimed = Delivery.objects.select_related("run").get(pk=doubtful.delivery.pk)
+    reported(doubtful, "delivered")
+    assert now(doubtful).state == DeliveryState.ACCEPTED
+    assert told(claimed, DeliveryState.QUEUED, "") == 0
+
+
+def test_a_look_at_a_doubt_that_is_claimed_again_waits_for_the_answer(doubtful: Sent, client: Client) -> None:
+    again = {"state": DeliveryState.CLAIMED, "claim_token": "anew", "doubted_at": timezone.now()}
+    Delivery.objects.update(**again)
+    client.get(doubtful.open_url())
+    assert now(doubtful).state == DeliveryState.CLAIMED
+
+
 @pytest.mark.parametrize("state", ["skipped", "cancelled"])
 def test_who_was_left_out_meanwhile_stays_left_out(doubtful: Sent, client: Client, state: str) -> None:
     doubtful.be(DeliveryState(state))
@@ -135,7 +153,7 @@ def on_its_way(sent: Sent, *, lease: timedelta = timedelta(minutes=10)) -> Deliv
 
 def told(delivery: Delivery, state: str, detail: str) -> int:
     """The worker writes what it knows. Returns whether that was still of use."""
-    return ledger.write([ledger.Entry(delivery.pk, delivery.claim_token, DeliveryState(state), detail)])
+    return writing.write([entry.Entry(delivery.pk, delivery.claim_token, DeliveryState(state), detail)])
 
 
 @pytest.mark.parametrize(("_name", "act", "_words"), LOOKS, ids=names(LOOKS))
@@ -181,7 +199,7 @@ def test_a_look_at_an_earlier_attempt_proves_nothing_about_the_next(sent: Sent, 
     account = SenderAccount.objects.get()
     sent.be(DeliveryState.CLAIMED, lease_until=timezone.now() + timedelta(minutes=10), account=account)
     delivery = Delivery.objects.select_related("run").get(pk=delivery.pk)
-    assert ledger.commit_to_send([delivery]) == {delivery.pk}
+    assert fence.commit_to_send([delivery]) == {delivery.pk}
     assert told(delivery, "in_doubt", "The connection broke.")
     assert sent.state == DeliveryState.IN_DOUBT
 

@@ -17,14 +17,15 @@ from wagtail.models import Locale
 from massmail_plugin import preferences, tokens
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.sign_ups import LINK_IS_KNOWN, LINK_WORKS, SignUp
-from massmail_plugin.delivery import sign_up_mails
+from massmail_plugin.delivery.single import sign_up_mails
 from massmail_plugin.feedback import bots
 from massmail_plugin.models import SenderAccount
 from massmail_plugin.recipients import consent, erased
 from massmail_plugin.recipients.consent import How, Scope
-from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOptOut, Subscriber
+from massmail_plugin.recipients.leaving import left_by
+from massmail_plugin.recipients.models import ELSEWHERE, ConsentEvent, EmailAddress, ListOptOut, Subscriber
 from massmail_plugin.tokens import Purpose
-from tests.builders import a_contact, a_target_list, a_user, an_account
+from tests.builders import a_contact, a_target_list, a_user, an_account, an_administrator
 from tests.smtp_server import SmtpServer
 
 pytestmark = pytest.mark.django_db
@@ -186,12 +187,13 @@ def test_who_had_left_everything_comes_back_to_this_list_only(browser: Client, n
     address = sign_up(browser, news)
 
     assert address.is_mailable
-    assert list(ListOptOut.objects.values_list("scope", flat=True)) == [f"list:{other.pk}"]
+    keys = [page.consent_scope.key for page in (news, other)]
+    assert left_by(address, keys) == {other.consent_scope.key}
     told = list(address.consent_events.order_by("pk").values_list("kind", "scope"))
     assert told == [
         ("opt_out", ""),
         ("opt_in", ""),
-        ("opt_out", f"list:{other.pk}"),
+        ("opt_out", ELSEWHERE),
         ("opt_in", f"list:{news.pk}"),
     ]
 
@@ -413,3 +415,51 @@ class TestMail:
         sign_up_mails.send_waiting()
         assert not SignUp.objects.exists()
         assert not sign_up_mails.are_waiting()
+
+
+def test_the_addresses_of_one_ipv6_network_are_counted_together(
+    browser: Client, news: TargetListPage
+) -> None:
+    """Each customer of a provider has a /64 at least: 2 to the power of 64 addresses to fill in forms from."""
+    for number in range(30):
+        assert (
+            fill_in(browser, news, f"p{number}@customers.example", ip=f"2001:db8::{number:x}").status_code
+            == 302
+        )
+    assert fill_in(browser, news, ip="2001:db8::ffff:ffff").status_code == 429
+    assert fill_in(browser, news, ip="2001:db8:0:1::1").status_code == 302
+
+
+def test_the_form_of_a_public_list_says_that_no_account_can_confirm(
+    client: Client, news: TargetListPage
+) -> None:
+    client.force_login(an_administrator())
+    edit = reverse("wagtailadmin_pages:edit", args=[news.pk])
+
+    assert "no account is ready" in client.get(edit).content.decode()
+    account = an_account()
+    assert "no account is ready" not in client.get(edit).content.decode()
+    SenderAccount.objects.filter(pk=account.pk).update(state=SenderAccount.State.OFF)
+    assert "no account is ready" in client.get(edit).content.decode()
+
+
+def test_saving_a_list_that_becomes_public_says_that_no_account_can_confirm(client: Client) -> None:
+    client.force_login(an_administrator())
+    page = a_target_list(title="Private")
+    edit = reverse("wagtailadmin_pages:edit", args=[page.pk])
+    assert "no account is ready" not in client.get(edit).content.decode()
+
+    form = {"title": "Private", "description": "", "is_public": "on", "action-publish": "1"}
+    form |= dict.fromkeys(("sign_up_intro", "sign_up_thanks", "goodbye"), "null")
+    assert "no account is ready" in client.post(edit, form, follow=True).content.decode()
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999999999", "0", "-1", "1e3"])
+def test_numbers_of_no_list_are_no_fault(browser: Client, number: str) -> None:
+    assert browser.get(f"/mail/list/{number}/").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["put", "delete", "patch", "options"])
+def test_other_methods_change_nothing(browser: Client, news: TargetListPage, method: str) -> None:
+    assert getattr(browser, method)(url(news)).status_code == 405
+    assert not SignUp.objects.exists()
