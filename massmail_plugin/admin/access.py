@@ -72,6 +72,11 @@ def may(user: Any, action: str, model: type[Model], instance: Model | None = Non
     return policy.user_has_permission_for_instance(user, action, instance)
 
 
+def may_look(user: Any, model: type[Model]) -> bool:
+    """Return whether ``user`` may look at anything of ``model``."""
+    return bool(policy_registry.get_by_type(model).user_has_any_permission(user, LOOK))
+
+
 def reachable(user: Any, model: type[Model]) -> QuerySet[Any]:
     """Return what of ``model`` the user may look at."""
     instances: QuerySet[Any] = policy_registry.get_by_type(model).instances_user_has_any_permission_for(

@@ -20,8 +20,8 @@ from massmail_plugin.admin.access import LOOK, ScopedObject
 from massmail_plugin.admin.account_usage import limit_facts, next_mail
 from massmail_plugin.admin.columns import state_class
 from massmail_plugin.admin.screens import OwnPage
-from massmail_plugin.delivery.connection_check import check_connection
-from massmail_plugin.delivery.nudges import nudge_tick
+from massmail_plugin.delivery.running.nudges import nudge_tick
+from massmail_plugin.delivery.single.connection_check import check_connection
 
 
 class AccountPage(OwnPage):

@@ -12,7 +12,7 @@ from wagtail.admin.paginator import WagtailPaginator
 from massmail_plugin.admin import names
 from massmail_plugin.admin.delivery_rows import attach_events
 from massmail_plugin.admin.screens import OwnPage
-from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.admin.standings import standing
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.recipients.departments import within_reach
 from massmail_plugin.recipients.models import EVERYTHING, EmailAddress
@@ -53,22 +53,6 @@ class AddressPage(OwnPage):
         if self.object.erased_since or not self.user_has_permission("erase"):
             return ""
         return reverse(f"{names.ADDRESSES}:erase", args=(self.object.pk,))
-
-
-def standing(address: EmailAddress) -> str:
-    """Return in a few words whether mailings go to this address; the strongest reason against it wins."""
-    if address.erased_since:
-        return str(Reason.ERASED.label)
-    if address.complained_since:
-        return str(Reason.COMPLAINED.label)
-    if address.opted_out_since:
-        return str(Reason.OPTED_OUT.label)
-    if address.invalid_since:
-        return str(Reason.INVALID.label)
-    # Not "exists()": the listing has fetched them for all its rows.
-    if address.list_opt_outs.all():
-        return _("mailable, but opted out of a list")
-    return _("mailable")
 
 
 def opt_outs(address: EmailAddress) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import django_filters
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -17,29 +17,19 @@ from wagtail.admin.viewsets.model import ModelViewSet
 from wagtail.admin.widgets.button import Button
 
 from massmail_plugin.admin import names
-from massmail_plugin.admin.address_page import AddressPage, standing
+from massmail_plugin.admin.address_page import AddressPage
 from massmail_plugin.admin.columns import MomentColumn
 from massmail_plugin.admin.consent import MarkValid, OptIn, OptOut
 from massmail_plugin.admin.erasing import Erase, EraseSomebody
 from massmail_plugin.admin.screens import Listing, ScopedViews
-from massmail_plugin.audience.reasons import Reason
+from massmail_plugin.admin.standings import STANDINGS, standing
 from massmail_plugin.recipients.models import EmailAddress
-
-_MAILABLE = Q(invalid_since=None, opted_out_since=None, complained_since=None, erased_since=None)
-_STANDINGS = {
-    "mailable": (_("mailable"), _MAILABLE),
-    "opted_out": (Reason.OPTED_OUT.label, Q(opted_out_since__isnull=False, erased_since=None)),
-    "opted_out_list": (_("opted out of a list"), Q(list_opt_outs__isnull=False)),
-    "invalid": (Reason.INVALID.label, Q(invalid_since__isnull=False)),
-    "erased": (Reason.ERASED.label, Q(erased_since__isnull=False)),
-    "complained": (Reason.COMPLAINED.label, Q(complained_since__isnull=False)),
-}
 
 
 class AddressFilterSet(WagtailFilterSet):
     standing = django_filters.ChoiceFilter(
         label=_("Status"),
-        choices=[(key, label) for key, (label, _condition) in _STANDINGS.items()],
+        choices=[(key, label) for key, (label, _condition) in STANDINGS.items()],
         method="by_standing",
     )
 
@@ -48,7 +38,7 @@ class AddressFilterSet(WagtailFilterSet):
         fields: list[str] = []
 
     def by_standing(self, queryset: QuerySet[EmailAddress], name: str, value: str) -> QuerySet[EmailAddress]:
-        return queryset.filter(_STANDINGS[value][1]).distinct()
+        return queryset.filter(STANDINGS[value][1]).distinct()
 
 
 class AddressListing(Listing):

@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import may
-from massmail_plugin.delivery import epoch, heartbeats
+from massmail_plugin.delivery.keeping import epoch
 from massmail_plugin.delivery.models import Epoch
+from massmail_plugin.delivery.running import heartbeats
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.states import RUNNING, MailingState
 

@@ -9,18 +9,14 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils.translation import gettext, gettext_lazy
 from wagtail.admin.forms import WagtailAdminModelForm
-from wagtail.permissions import policy_registry
 
-from massmail_plugin.admin.access import LOOK
 from massmail_plugin.admin.department_field import DepartmentField
+from massmail_plugin.admin.mailing_choices import MailingsField
 from massmail_plugin.admin.target_lists.permissions import lists_to_look_at
 from massmail_plugin.admin.target_lists.sizes import size_of, with_sizes
 from massmail_plugin.audience.choices import ManyField, SegmentsField
 from massmail_plugin.audience.models import TargetListPage
-from massmail_plugin.mailings.models import Mailing
 
-#: How many mailings are offered; older ones that are chosen already stay.
-_MAILINGS = 200
 _CHOSEN = ("target_lists", "segments", "excluded_lists", "excluded_segments", "excluded_mailings")
 
 
@@ -47,28 +43,6 @@ class TargetListsField(ManyField):
         return f"{target_list.title} ({size_of(target_list)})"
 
 
-class MailingsField(ManyField):
-    """Any number of the newest mailings."""
-
-    model = Mailing
-    nothing_to_choose = gettext_lazy("There is no mailing yet.")
-
-    def offer(self, user: Any, chosen: Iterable[Any] = ()) -> None:
-        """Let ``user`` choose among the newest mailings they may look at, and those that are chosen already."""
-        seen = Mailing.objects.none()
-        if user is not None:
-            policy = policy_registry.get_by_type(Mailing)
-            seen = policy.instances_user_has_any_permission_for(user, LOOK)
-        # Not as a subquery: MariaDB knows none with a limit.
-        newest = list(seen.order_by("-pk").values_list("pk", flat=True)[:_MAILINGS])
-        self.queryset = Mailing.objects.filter(
-            Q(pk__in=newest) | Q(pk__in=[each.pk for each in chosen])
-        ).select_related("campaign")
-
-    def label_from_instance(self, mailing: Any) -> str:
-        return f"{mailing.name} ({mailing.campaign})"
-
-
 class CampaignForm(DepartmentField, WagtailAdminModelForm):
     target_lists = TargetListsField(
         label=gettext_lazy("Target lists"),
@@ -91,7 +65,9 @@ class CampaignForm(DepartmentField, WagtailAdminModelForm):
     )
     excluded_mailings = MailingsField(
         label=gettext_lazy("Not to those who already got"),
-        help_text=gettext_lazy("Whoever got one of these mailings, at the same address, gets no mail."),
+        help_text=gettext_lazy(
+            "Whoever got one of these mailings, at the same address, gets no mail. The search finds older ones, too."
+        ),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -22,6 +22,7 @@ from massmail_plugin.admin.campaign_page import CampaignPage
 from massmail_plugin.admin.delivery_log import DeliveryLog
 from massmail_plugin.admin.department_field import department_of
 from massmail_plugin.admin.log_to_list import AddFromLog
+from massmail_plugin.admin.mailing_choices import FindMailings
 from massmail_plugin.admin.screens import Create, Listing, ScopedViews
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState
@@ -119,6 +120,7 @@ class CampaignViewSet(ScopedViews, ModelViewSet):
             *super().get_urlpatterns(),
             path("log/<int:pk>/", DeliveryLog.as_view(**log), name="log"),
             path("log/<int:pk>/add-to-list/", AddFromLog.as_view(), name="log_to_list"),
+            path("find-mailings/", FindMailings.as_view(), name="find_mailings"),
             path("log-results/<int:pk>/", DeliveryLog.as_view(**log, results_only=True), name="log_results"),
         ]
 

@@ -95,17 +95,14 @@ class DeliveryLog(Exported, PolicyOf, Listing):
         return super().dispatch(request, *args, **kwargs)
 
     def get_page_title(self) -> str:
-        return gettext("Log")
-
-    def get_page_subtitle(self) -> str:
-        return str(self.campaign)
+        return gettext("Log of “%(campaign)s”") % {"campaign": self.campaign}
 
     def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
         return [
             *self.breadcrumbs_items,
             {"url": reverse(f"{names.CAMPAIGNS}:index"), "label": gettext("Campaigns")},
             {"url": names.own_page(names.CAMPAIGNS, self.campaign.pk), "label": str(self.campaign)},
-            {"url": "", "label": gettext("Log")},
+            {"url": "", "label": self.get_page_title()},
         ]
 
     def get_index_url(self) -> str:

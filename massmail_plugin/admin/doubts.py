@@ -23,12 +23,12 @@ from massmail_plugin.admin.access import LOOK, may
 from massmail_plugin.admin.delivery_rows import attach_addresses
 from massmail_plugin.admin.mailing_screens import MailingScreen
 from massmail_plugin.admin.screens import show_refusal, signed_in
-from massmail_plugin.delivery.messages import message_id
-from massmail_plugin.delivery.nudges import nudge_tick
+from massmail_plugin.delivery.mails.messages import message_id
+from massmail_plugin.delivery.running.nudges import nudge_tick
 from massmail_plugin.mailings import deciding
-from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState, MailingState
+from massmail_plugin.mailings.verbs import Refused
 
 _PER_PAGE = 100
 #: Digits of a number that fits the database's integers.

@@ -72,7 +72,7 @@ class EraseSomebody(PolicyOf, PermissionCheckedMixin, WagtailAdminTemplateMixin,
         return [*self.breadcrumbs_items, {"url": _listing(), "label": plural}, here]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        kwargs.setdefault("form", ErasedForm())
+        kwargs.setdefault("form", ErasedForm(initial={"address": self.request.GET.get("address", "")}))
         words = {"explanation": _EXPLANATION, "step": _STEP, "is_final": True, "back_url": _listing()}
         return {**super().get_context_data(**kwargs), **words}
 

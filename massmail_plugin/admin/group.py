@@ -11,6 +11,7 @@ from massmail_plugin.admin.campaigns import CampaignViewSet
 from massmail_plugin.admin.mailings import MailingViewSet
 from massmail_plugin.admin.segments.viewset import SegmentViewSet
 from massmail_plugin.admin.sending import SendingViewSet
+from massmail_plugin.admin.subscribers.viewset import SubscriberViewSet
 from massmail_plugin.admin.target_lists.viewset import TargetListViewSet
 from massmail_plugin.admin.templates import EmailTemplateViewSet
 
@@ -28,6 +29,7 @@ class MassmailGroup(ViewSetGroup):
         EmailTemplateViewSet,
         TargetListViewSet,
         SegmentViewSet,
+        SubscriberViewSet,
         SenderAccountViewSet,
         EmailAddressViewSet,
         SendingViewSet,

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -26,13 +26,14 @@ from massmail_plugin.admin.target_lists.bulk_action import ListForm
 from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmView
 from massmail_plugin.admin.target_lists.screens import url_to
 from massmail_plugin.admin.target_lists.selection import Listing, everything_in
-from massmail_plugin.audience.members import Added, add_members
-from massmail_plugin.audience.record_sets import record_pk
-from massmail_plugin.audience.sources import scopes_of
-from massmail_plugin.mailings.models import Campaign, Delivery
+from massmail_plugin.audience.members import Added, insert_members
+from massmail_plugin.audience.record_sets import in_any, record_pk
+from massmail_plugin.audience.sources import live_scopes_of, scopes_of
+from massmail_plugin.audience.spelled import with_address
+from massmail_plugin.mailings.models import Campaign, Delivery, Run
 from massmail_plugin.recipients import RecipientType
 from massmail_plugin.recipients.access import choosable_records
-from massmail_plugin.recipients.models import ListOptOut
+from massmail_plugin.recipients.leaving import opt_outs_of
 
 
 class AddFromLog(WagtailAdminTemplateMixin, ConfirmView):
@@ -96,8 +97,9 @@ class AddFromLog(WagtailAdminTemplateMixin, ConfirmView):
         with transaction.atomic():
             self.added_to = form.get_list()
             for recipient_type, ids in self.people.items():
-                one = add_members(self.added_to, recipient_type, ids.iterator(chunk_size=2000), added_by=user)
-                added = Added(added.new + one.new, added.already + one.already)
+                number = ids.count()
+                new = insert_members(self.added_to, recipient_type.key, ids, F("object_id"), added_by=user)
+                added = Added(added.new + new, added.already + max(0, number - new))
             data = {"type": str(self.campaign), "number": added.new, "already": added.already}
             log(self.added_to, "massmail.add_members", user=user, data=data)
         return sentence(added, self.added_to)
@@ -119,12 +121,14 @@ def people_of(
 ) -> dict[RecipientType, QuerySet[Any]]:
     """Return the records of ``deliveries`` by type, as querysets of their primary keys in text.
 
-    Without those whom ``user`` may not choose, and without who has left one of the campaign's lists: in another
-    list the same mails would reach them again.
+    Without those whom ``user`` may not choose, and without who has left one of the lists, theirs or now the
+    campaign's: in another list the same mails would reach them again.
     """
-    scopes = [scope.key for scope in scopes_of(campaign.sources())]
-    left = ListOptOut.objects.filter(address=OuterRef("address"), scope__in=scopes)
-    deliveries = deliveries.order_by().filter(~Exists(left))
+    deliveries = deliveries.order_by()
+    # By address: the second record with one has a row without the key of the first.
+    left = opt_outs_of(*_went_to(deliveries, campaign)).values("address__key")
+    everybody = Delivery.objects.filter(run__mailing__campaign=campaign)
+    deliveries = deliveries.exclude(in_any(with_address(everybody, "envelope", left)))
     keys = deliveries.order_by("recipient_type").values_list("recipient_type", flat=True).distinct()
     people: dict[RecipientType, QuerySet[Any]] = {}
     for recipient_type in filter(None, map(recipients.get, keys)):
@@ -133,3 +137,14 @@ def people_of(
         chosen = rows.filter(record_pk__in=choosable_records(user, recipient_type).order_by().values("pk"))
         people[recipient_type] = chosen.values_list("object_id", flat=True).distinct()
     return people
+
+
+def _went_to(deliveries: QuerySet[Delivery], campaign: Campaign) -> tuple[set[str], set[str]]:
+    """Return the scopes of what these mails went to, and of what was live in it; with what the campaign has now."""
+    runs = Run.objects.filter(pk__in=deliveries.values("run")).only("list_scopes", "live_scopes")
+    went_to = {scope.key for scope in scopes_of(campaign.sources())}
+    live = set(live_scopes_of(campaign.sources()))
+    for run in runs:
+        went_to.update(run.list_scopes)
+        live.update(run.live_scopes)
+    return went_to, live - went_to

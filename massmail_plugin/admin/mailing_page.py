@@ -27,7 +27,7 @@ from massmail_plugin.admin.screens import OwnPage
 from massmail_plugin.admin.standstill import standstill
 from massmail_plugin.admin.unreachable import unreachable_sentence
 from massmail_plugin.audience.reasons import Reason
-from massmail_plugin.delivery import clock, routes
+from massmail_plugin.delivery.ledger import clock, routes
 from massmail_plugin.feedback.figures import RunFigures, figures_for_run
 from massmail_plugin.mailings import freeze
 from massmail_plugin.mailings.deciding import in_doubt

@@ -15,6 +15,7 @@ from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from wagtail.admin import messages
 from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column
 
@@ -23,10 +24,11 @@ from massmail_plugin.admin.access import LOOK, PolicyOf
 from massmail_plugin.admin.exporting import Exported, Spreadsheet
 from massmail_plugin.admin.paging import KnownCount
 from massmail_plugin.admin.screens import Listing
+from massmail_plugin.admin.target_lists.columns import PersonColumn
 from massmail_plugin.audience.audiences import Audience, Candidate
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.mailings.models import Mailing
-from massmail_plugin.mailings.people import subject
+from massmail_plugin.mailings.people import forget_people
 from massmail_plugin.mailings.preflight import Preflight, check
 from massmail_plugin.mailings.states import MailingState
 
@@ -64,6 +66,10 @@ def verdict(reason: str) -> str:
     return gettext("no: %(reason)s") % {"reason": Reason(reason).label} if reason else gettext("yes")
 
 
+class CountedAgain(Exception):
+    """The people were counted again by somebody else while they were being downloaded."""
+
+
 class MailingPeople(Exported, PolicyOf, Listing):
     """Searched by name and address, filtered by verdict and by list, exported as it is filtered."""
 
@@ -75,10 +81,13 @@ class MailingPeople(Exported, PolicyOf, Listing):
     filterset_class = PeopleFilterSet
     paginate_by = 50
     paginator_class = KnownCount
-    empty_text = _("Nobody is in the campaign's lists yet.")
     columns = [
-        Column("name", label=_("Name")),
-        Column("email", label=_("Address")),
+        PersonColumn(
+            "name",
+            label=_("Name"),
+            accessor=lambda candidate: candidate.name or _("(no name)"),
+            get_email=lambda candidate: candidate.email,
+        ),
         Column("gets_it", label=_("Gets it")),
         Column("through", label=_("Through")),
     ]
@@ -97,22 +106,37 @@ class MailingPeople(Exported, PolicyOf, Listing):
             return redirect(names.delivery_log(self.mailing.campaign_id, mailing=self.mailing.pk))
         return super().dispatch(request, *args, **kwargs)
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Count them again."""
+        forget_people(self.mailing)
+        page = "send" if request.POST.get("back") == "send" else "people"
+        return redirect(reverse(f"{names.MAILINGS}:{page}", args=(self.mailing.pk,)))
+
     @cached_property
     def check(self) -> Preflight:
         """What stands in the way; to ask it works the audience out."""
-        return check(self.mailing)
+        result = check(self.mailing, at_a_glance=True)
+        if result.counted and not Audience.objects.filter(pk=result.counted.pk).exists():
+            # A colleague has them counted again at this moment.
+            result.counted, result.counting = None, gettext("The people are being counted again.")
+        return result
 
     @cached_property
     def audience(self) -> Audience | None:
-        if self.check.is_counting:
-            return None
-        return Audience.objects.filter(subject=subject(self.mailing)).defer("plan").first()
+        """The very one that was looked at: a colleague's look may have put another in its place, not judged yet."""
+        return self.check.counted
+
+    @property
+    def empty_text(self) -> Any:
+        if self.check.counting or self.check.uncountable:
+            return _("Everybody is listed here once they are counted.")
+        return _(
+            "Nobody is in the lists and segments of the campaign yet. Choose some in its form, or add people to its "
+            "lists."
+        )
 
     def get_page_title(self) -> str:
-        return gettext("Who gets it")
-
-    def get_page_subtitle(self) -> str:
-        return str(self.mailing)
+        return gettext("Who gets “%(mailing)s”") % {"mailing": self.mailing}
 
     def get_breadcrumbs_items(self) -> list[dict[str, Any]]:
         return [
@@ -155,6 +179,8 @@ class MailingPeople(Exported, PolicyOf, Listing):
         people = list(object_list)
         for candidate in people:
             self._tell(candidate)
+            if not candidate.name and not candidate.email:
+                candidate.name = "–"
         return super().get_table(people)
 
     def _tell(self, candidate: Any) -> None:
@@ -172,15 +198,39 @@ class MailingPeople(Exported, PolicyOf, Listing):
         return f"mailing-{self.mailing.pk}-people", headings, self._rows()
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        if self.export_format and self.audience is None:
+            messages.warning(
+                self.request, gettext("Nobody has been counted yet, so there is nothing to download.")
+            )
+            return redirect(self.get_index_url())
         response = super().render_to_response(context, **kwargs)
         if self.check.is_counting:
             response["Refresh"] = "5"
         return response
 
     def _rows(self) -> Iterator[list[Any]]:
+        number = 0
         for candidate in self.object_list.iterator(chunk_size=_CHUNK):
+            number += 1
             self._tell(candidate)
             yield [candidate.name, candidate.email, candidate.gets_it, candidate.through]
+        if number < (self._known_count() or 0):
+            # Better a download that breaks off than one that looks whole.
+            raise CountedAgain
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return {**super().get_context_data(**kwargs), "check": self.check}
+        return {**super().get_context_data(**kwargs), "check": self.check, **self._numbers()}
+
+    def _numbers(self) -> dict[str, Any]:
+        """Return how many there are, how many get it, and for each reason how many do not, with where they are."""
+        counts = dict(self.audience.counts) if self.audience else {}
+        get_it, everybody = counts.pop("", 0), sum(counts.values())
+        reasons = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+        return {
+            "everybody": get_it + everybody,
+            "get_it": get_it,
+            "reasons": [
+                (capfirst(Reason(reason).label), number, f"{self.get_index_url()}?reason={reason}")
+                for reason, number in reasons
+            ],
+        }

@@ -14,6 +14,7 @@ from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 
 from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.admin.access import LOOK
+from massmail_plugin.admin.screens import signed_in
 from massmail_plugin.content import preview
 from massmail_plugin.content.samples import Sample
 from massmail_plugin.mailings.first_person import first_person
@@ -32,7 +33,11 @@ class MailingPreview(PermissionCheckedMixin, View):
         if mailing.template is None:
             return HttpResponse()
         response = preview.serve(
-            mailing.template, request, "mail", sender=sender_of(mailing), sample=first_person_of(mailing)
+            mailing.template,
+            request,
+            "mail",
+            sender=sender_of(mailing),
+            sample=first_person_of(mailing, request),
         )
         # The frame is ours and stays closed to everything else.
         response["Cache-Control"] = "no-store"
@@ -45,7 +50,7 @@ def sender_of(mailing: Mailing) -> dict[str, str] | None:
     return {"name": account.from_name, "email": account.from_email} if account else None
 
 
-def first_person_of(mailing: Mailing) -> Sample | None:
-    """Return the first person who would get it: whoever may send to them may see what they get."""
-    first = first_person(mailing.campaign)
+def first_person_of(mailing: Mailing, request: HttpRequest) -> Sample | None:
+    """Return the first person who would get it, of those whom the user may see."""
+    first = first_person(mailing, signed_in(request))
     return Sample(*first) if first else None

@@ -20,11 +20,11 @@ from massmail_plugin.admin import names
 from massmail_plugin.admin.access import ScopedObject
 from massmail_plugin.admin.mailing_screens import MailingScreen
 from massmail_plugin.admin.screens import show_refusal, signed_in
-from massmail_plugin.delivery.nudges import nudge_tick
+from massmail_plugin.delivery.running.nudges import nudge_tick
 from massmail_plugin.mailings import actions
-from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.states import MAILING_MOVES, RUNNING, DeliveryState, MailingState
+from massmail_plugin.mailings.verbs import RETRIABLE, Refused
 
 
 class VerbView(PermissionCheckedMixin, ScopedObject, BaseOperationView):
@@ -114,7 +114,7 @@ def _verbs(mailing: Mailing, failed: int) -> list[Button]:
         found.append(_button(mailing, "pause", _("Pause"), is_main=True))
     if state in (MailingState.PAUSED, MailingState.INTERRUPTED):
         found.append(_button(mailing, "resume", _("Resume"), is_main=True))
-    if failed and state in actions.RETRIABLE:
+    if failed and state in RETRIABLE:
         found.append(_button(mailing, "retry", _("Retry failed")))
     return found
 

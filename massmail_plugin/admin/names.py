@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 CAMPAIGNS = "massmail_campaigns"
 MAILINGS = "massmail_mailings"
 SEGMENTS = "massmail_segments"
+SUBSCRIBERS = "massmail_subscribers"
 ACCOUNTS = "massmail_accounts"
 ADDRESSES = "massmail_addresses"
 SENDING = "massmail_sending"

@@ -21,13 +21,13 @@ from massmail_plugin.admin.mailing_screens import MailingScreen
 from massmail_plugin.admin.screens import show_refusal, signed_in
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.summary import Summary
-from massmail_plugin.delivery.nudges import nudge_tick
+from massmail_plugin.delivery.running.nudges import nudge_tick
 from massmail_plugin.mailings import actions, preflight
-from massmail_plugin.mailings.actions import Refused
 from massmail_plugin.mailings.forecast_words import moment
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.preflight import Finding, Place
 from massmail_plugin.mailings.states import MailingState
+from massmail_plugin.mailings.verbs import Refused
 
 #: While the people of long lists are being counted.
 _LOOK_AGAIN_SECONDS = 5
@@ -113,7 +113,12 @@ def preferences_url(request: HttpRequest) -> str:
 def left_out(audience: Summary) -> list[dict[str, Any]]:
     """Return who gets no mail: for each reason its sentence, number, and the first few by name."""
     return [
-        {"reason": Reason(reason).label, "number": number, "examples": audience.examples.get(reason, [])}
+        {
+            "reason": Reason(reason).label,
+            "number": number,
+            "examples": [] if reason == Reason.NOT_YOURS else audience.examples.get(reason, []),
+            "is_nameless": reason == Reason.NOT_YOURS,
+        }
         for reason, number in audience.left_out.most_common()
     ]
 

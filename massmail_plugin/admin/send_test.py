@@ -15,8 +15,8 @@ from massmail_plugin.admin import names
 from massmail_plugin.admin.mailing_screens import MailingScreen
 from massmail_plugin.admin.screens import signed_in
 from massmail_plugin.content.problems import ContentError
-from massmail_plugin.delivery.send_test import send_test
-from massmail_plugin.mailings.actions import Refused
+from massmail_plugin.delivery.single.send_test import send_test
+from massmail_plugin.mailings.verbs import Refused
 
 
 class SendTestForm(forms.Form):
@@ -44,7 +44,7 @@ class SendTestView(MailingScreen):
         if form.is_valid():
             to = form.cleaned_data["to"]
             try:
-                send_test(self.object, to)
+                send_test(self.object, to, viewer=signed_in(request))
             except (Refused, ContentError) as error:
                 form.add_error(None, [str(problem) for problem in error.problems])
             else:

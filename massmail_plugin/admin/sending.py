@@ -27,9 +27,11 @@ from massmail_plugin.admin import names
 from massmail_plugin.admin.access import LOOK, PolicyOf, may
 from massmail_plugin.admin.alarms import alarms, sending_url
 from massmail_plugin.admin.columns import state_class
-from massmail_plugin.delivery import clock, epoch, heartbeats
+from massmail_plugin.delivery.keeping import epoch
+from massmail_plugin.delivery.ledger import clock
 from massmail_plugin.delivery.models import Epoch, Heartbeat
-from massmail_plugin.delivery.nudges import nudge_tick
+from massmail_plugin.delivery.running import heartbeats
+from massmail_plugin.delivery.running.nudges import nudge_tick
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import OPEN, UNDER_WAY, DeliveryState, MailingState
 from massmail_plugin.mailings.usage import sent_through

@@ -13,7 +13,7 @@ from massmail_plugin.accounts.models import SenderAccount, accounts_for, has_own
 from massmail_plugin.admin import names
 from massmail_plugin.admin.access import LOOK
 from massmail_plugin.admin.alarms import Alarm, alarms
-from massmail_plugin.delivery.following import stopped_accounts_of
+from massmail_plugin.delivery.running.following import stopped_accounts_of
 from massmail_plugin.mailings.models import Mailing, Run
 from massmail_plugin.mailings.states import RUNNING, MailingState
 

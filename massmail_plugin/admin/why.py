@@ -17,13 +17,13 @@ from wagtail.admin.views.generic.base import WagtailAdminTemplateMixin
 from wagtail.admin.views.generic.permissions import PermissionCheckedMixin
 
 from massmail_plugin.admin import names
-from massmail_plugin.admin.access import LOOK, PolicyOf
-from massmail_plugin.admin.address_page import standing
+from massmail_plugin.admin.access import LOOK, PolicyOf, may_look
 from massmail_plugin.admin.screens import signed_in
+from massmail_plugin.admin.standings import standing
 from massmail_plugin.audience.belonging import records_with
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.recipients.access import choosable_records, choosable_types
-from massmail_plugin.recipients.addresses import MalformedAddress, parse_address
+from massmail_plugin.recipients.addresses import key_of
 from massmail_plugin.recipients.models import EmailAddress
 
 #: Mailings that are looked through, the latest first, and people who are offered.
@@ -40,6 +40,8 @@ class Answer:
     #: What happened: "sent", for example, or why nothing was.
     words: str
     got_it: bool
+    #: Whether its lists held them when it started.
+    was_in_it: bool
 
 
 class WhyPage(PolicyOf, PermissionCheckedMixin, WagtailAdminTemplateMixin, TemplateView):
@@ -57,27 +59,37 @@ class WhyPage(PolicyOf, PermissionCheckedMixin, WagtailAdminTemplateMixin, Templ
         return [*self.breadcrumbs_items, mailings, {"url": "", "label": self.page_title}]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        asked = self.request.GET.get("q", "").strip()
-        key = _key(asked)
+        # PostgreSQL knows no NUL, and nobody's name has one.
+        asked = self.request.GET.get("q", "").replace("\x00", "").strip()
+        key = key_of(asked)
         found: dict[str, Any] = {"people": [], "answers": []}
         if key:
-            address = EmailAddress.objects.filter(key=key).first()
-            found = {
-                "key": key,
-                "standing": standing(address) if address else "",
-                "address_url": names.own_page(names.ADDRESSES, address.pk) if address else "",
-                "answers": list(self._answers(key)),
-            }
+            answers = list(self._answers(key))
+            found = {"key": key, "answers": answers, **self._standing(key, answers)}
         elif asked:
-            found = {"people": list(islice(self._people(asked), _PEOPLE))}
-        return {**super().get_context_data(**kwargs), "asked": asked, **found}
+            people = list(islice(self._people(asked), _PEOPLE + 1))
+            found = {"people": people[:_PEOPLE], "more_people": len(people) > _PEOPLE}
+        limits = {"most_people": _PEOPLE, "most_mailings": _MAILINGS}
+        return {**super().get_context_data(**kwargs), "asked": asked, **found, **limits}
+
+    def _standing(self, key: str, answers: Sequence[Answer]) -> dict[str, Any]:
+        """Return how the address stands, for those who may look at addresses or at a mailing that met it.
+
+        Whoever may not is told nothing, not even whether it is known.
+        """
+        sees_addresses = may_look(self.request.user, EmailAddress)
+        if not sees_addresses and not any(answer.was_in_it for answer in answers):
+            return {"is_secret": True}
+        address = EmailAddress.objects.filter(key=key).first()
+        url = names.own_page(names.ADDRESSES, address.pk) if address and sees_addresses else ""
+        return {"standing": standing(address) if address else "", "address_url": url}
 
     def _people(self, name: str) -> Iterator[tuple[str, str]]:
         """Yield name and address of everybody whom the user may put in a list and who has this name."""
         user = signed_in(self.request)
         for recipient_type in choosable_types(user):
             records = recipient_type.search(choosable_records(user, recipient_type), name)
-            for record in records.order_by("pk")[:_PEOPLE]:
+            for record in records.order_by("pk")[: _PEOPLE + 1]:
                 yield recipient_type.display_name(record), recipient_type.record_email(record).strip()
 
     def _answers(self, key: str) -> Iterator[Answer]:
@@ -89,19 +101,15 @@ class WhyPage(PolicyOf, PermissionCheckedMixin, WagtailAdminTemplateMixin, Templ
             url = names.own_page(names.MAILINGS, run.mailing_id)
             delivery = rows.get(run.pk)
             words = _("was not in its lists when it started") if delivery is None else _words(delivery)
-            yield Answer(run.mailing, url, run.started_at, words, bool(delivery and delivery.handed_at))
-
-
-def _key(text: str) -> str:
-    try:
-        return parse_address(text).key
-    except MalformedAddress:
-        return ""
+            got_it = bool(delivery and delivery.handed_at)
+            yield Answer(run.mailing, url, run.started_at, words, got_it, delivery is not None)
 
 
 def _rows_of(runs: Sequence[Run], key: str) -> dict[int, Delivery]:
     """Return for each run what its ledger says of the person: the mail itself, if there is one."""
-    same_record = [Q(recipient_type=type_key, object_id=pk) for type_key, pk in records_with(key)]
+    same_record = [
+        Q(recipient_type=type_key, object_id=pk) for type_key, pk in records_with(key, hidden=True)
+    ]
     whose = Q(Q(address__key=key), *same_record, _connector=Q.OR)
     rows = Delivery.objects.filter(whose, run__in=[run.pk for run in runs]).order_by("run", "-address", "pk")
     found: dict[int, Delivery] = {}

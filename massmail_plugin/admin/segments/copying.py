@@ -19,10 +19,13 @@ from massmail_plugin.admin.target_lists.bulk_action import ListForm
 from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmView
 from massmail_plugin.admin.target_lists.screens import url_to
 from massmail_plugin.admin.target_lists.selection import SelectionRefused
+from massmail_plugin.audience.record_sets import in_any
 from massmail_plugin.audience.segments.criteria import UnusableSegment, type_of
 from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.audience.segments.people import people_of
+from massmail_plugin.audience.spelled import with_address
 from massmail_plugin.recipients.access import may_choose
+from massmail_plugin.recipients.leaving import opt_outs_of
 
 
 class CopyPeople(ConfirmView, Step):
@@ -50,10 +53,16 @@ class CopyPeople(ConfirmView, Step):
             raise SelectionRefused(str(unusable)) from unusable
 
     @cached_property
-    def selected(self) -> QuerySet[Any]:
+    def choosable(self) -> QuerySet[Any]:
         """Those of its people whom this user may put in a list."""
         people = self.people
         return choosable(type_of(self.object), self.request.user, people)
+
+    @cached_property
+    def selected(self) -> QuerySet[Any]:
+        """Those of them who have not left the segment: under the list's name its mails would reach them again."""
+        left = opt_outs_of([self.object.consent_scope.key]).values("address__key")
+        return self.choosable.exclude(in_any(with_address(self.people, type_of(self.object).email, left)))
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "user": self.request.user}
@@ -69,9 +78,11 @@ class CopyPeople(ConfirmView, Step):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
+        seen = self.choosable.count()
         return {
             **context,
             "segment": self.object,
-            "unseen": self.people.count() - self.number,
+            "unseen": self.people.count() - seen,
+            "left": seen - self.number,
             "can_choose_list": context["form"].can_choose,
         }

@@ -17,7 +17,7 @@ from massmail_plugin.admin.segments.form import SegmentForm
 from massmail_plugin.audience.segments.criteria import UnusableSegment
 from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.audience.segments.people import people_of
-from massmail_plugin.recipients.access import choosable_records, may_choose
+from massmail_plugin.recipients.access import choosable_records, may_choose, sees_everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +25,23 @@ class Number:
     """How many people are in a segment; ``fault`` says why nobody knows."""
 
     people: int = 0
-    #: Those of them that whoever looks may see.
-    seen: int = 0
+    #: Whether there are records that whoever looks may not see: then only the others are counted. Two numbers would
+    #: tell what the hidden records hold to whoever tries one criterion after the other.
+    is_narrowed: bool = False
     fault: str = ""
 
 
 def number_of(segment: Segment, user: Any) -> Number:
-    """Count who is in ``segment``: everybody whom a mailing would go to, and whom ``user`` may see of them."""
+    """Count who is in ``segment``, of those whom ``user`` may see."""
     try:
         people = people_of(segment)
     except UnusableSegment as unusable:
         return Number(fault=str(unusable))
     assert segment.type is not None
+    if sees_everybody(user, segment.type):
+        return Number(people.count())
     seen = choosable_records(user, segment.type).order_by().filter(pk__in=people.values("pk"))
-    return Number(people.count(), seen.count())
+    return Number(seen.count(), is_narrowed=True)
 
 
 def number_in(form: SegmentForm) -> Number:

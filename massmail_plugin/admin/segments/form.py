@@ -50,10 +50,13 @@ class SegmentForm(WagtailAdminModelForm):
     def questions(self) -> list[behaviour.Behaviour]:
         """What may be asked about mails."""
         saved = self.instance.behaviour
-        return [
-            question(self._data_for(question.key, saved.get(question.key, {})), prefix=question.key)
-            for question in behaviour.all_behaviours()
-        ]
+        found = []
+        for question in behaviour.all_behaviours():
+            chosen = saved.get(question.key, {})
+            form = question(self._data_for(question.key, chosen), prefix=question.key)
+            form.offer(self.for_user, chosen)
+            found.append(form)
+        return found
 
     @cached_property
     def criteria_forms(self) -> list[forms.BaseForm]:

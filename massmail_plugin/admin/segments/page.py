@@ -9,7 +9,6 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from wagtail.admin.admin_url_finder import AdminURLFinder
 from wagtail.admin.paginator import WagtailPaginator
-from wagtail.admin.widgets.button import HeaderButton
 
 from massmail_plugin.admin import names
 from massmail_plugin.admin.screens import OwnPage
@@ -33,14 +32,6 @@ class SegmentPage(OwnPage):
     def get_edit_url(self) -> str | None:
         return super().get_edit_url() if self.may_see_people else None
 
-    @cached_property
-    def header_buttons(self) -> list[Any]:
-        buttons = super().header_buttons
-        if not self.may_see_people:
-            return buttons
-        url = reverse(f"{names.SEGMENTS}:copy_people", args=(self.object.pk,))
-        return [*buttons, HeaderButton(_("Copy into a target list"), url=url, icon_name="copy", priority=10)]
-
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         segment: Segment = self.object
         number = number_of(segment, self.request.user)
@@ -50,8 +41,10 @@ class SegmentPage(OwnPage):
             "number": number,
             "sentences": [] if number.fault else sentences_of(segment),
             "may_see_people": self.may_see_people,
-            "people": None if number.fault else self._people(segment, number.seen),
+            "people": None if number.fault else self._people(segment, number.people),
             "page_url": self.request.path,
+            # Below, beside the people: on a phone the header has room for the name and one button.
+            "copy_url": reverse(f"{names.SEGMENTS}:copy_people", args=(segment.pk,)),
             "uses": uses_of(segment, self.request.user),
         }
 

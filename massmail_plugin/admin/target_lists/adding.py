@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from wagtail.log_actions import log
 
-from massmail_plugin.audience.members import Added, add_members
+from massmail_plugin.audience.members import Added, add_records
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.recipients import RecipientType
 from massmail_plugin.recipients.access import choosable_records
@@ -24,8 +24,7 @@ def add_and_tell(
     target_list: TargetListPage, recipient_type: RecipientType, records: QuerySet[Any], user: Any
 ) -> str:
     """Add ``records`` to the list, log it, and return a sentence with the numbers."""
-    ids = records.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=2000)
-    added = add_members(target_list, recipient_type, ids, added_by=user)
+    added = add_records(target_list, recipient_type, records, added_by=user)
     data = {"type": recipient_type.label_plural, "number": added.new, "already": added.already}
     log(target_list, "massmail.add_members", user=user, data=data)
     return sentence(added, target_list)

@@ -128,7 +128,7 @@ class AddToTargetList(BulkAction):
 
     display_name = gettext_lazy("Add to target list")
     action_type = "add_to_target_list"
-    aria_label = gettext_lazy("Add the selected records to a target list")
+    aria_label = gettext_lazy("Add to target list: the selected records")
     action_priority = 15
     template_name = "massmail_plugin/target_lists/add_to_target_list.html"
     form_class = ListForm

@@ -14,9 +14,10 @@ from wagtail.admin import messages
 from wagtail.admin.action_menu import PublishMenuItem
 from wagtail.log_actions import LogActionRegistry, LogFormatter
 
+from massmail_plugin.accounts.models import accounts_for
 from massmail_plugin.admin.target_lists.bulk_action import AddToTargetList
 from massmail_plugin.admin.target_lists.screens import url_to
-from massmail_plugin.audience.carrying import copy_people
+from massmail_plugin.audience.carrying import copy_list
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListPage
 
 hooks.register("register_bulk_action", AddToTargetList)
@@ -87,7 +88,24 @@ def say_saved(request: HttpRequest, page: Any) -> HttpResponse | None:
     if not isinstance(page, TargetListPage) or "action-publish" not in request.POST:
         return None
     messages.success(request, _("“%(list)s” is saved.") % {"list": page.title})
+    _warn_of_missing_account(request, page)
     return redirect(url_to("members", page.pk))
+
+
+@hooks.register("before_edit_page")
+def warn_in_the_form(request: HttpRequest, page: Any) -> None:
+    """Say above the form of a public list if nobody could sign up now."""
+    if isinstance(page, TargetListPage) and request.method == "GET":
+        _warn_of_missing_account(request, page)
+
+
+def _warn_of_missing_account(request: HttpRequest, page: TargetListPage) -> None:
+    if page.is_public and not accounts_for(page.owner_id).exists():
+        text = _(
+            "Anybody may sign up for “%(list)s”, but no account is ready to send the mails that confirm it: they wait. "
+            "Add a sender account, or start one that has stopped."
+        )
+        messages.warning(request, text % {"list": page.title})
 
 
 @hooks.register("after_create_page")
@@ -100,7 +118,18 @@ def go_on_with_people(request: HttpRequest, page: Any) -> HttpResponse | None:
 
 @hooks.register("after_copy_page")
 def copy_people_too(request: HttpRequest, page: Any, new_page: Any) -> None:
-    """A copied list holds the same people, but for those who have left it: Wagtail copies only the page."""
-    source, target = page.specific, new_page.specific
-    if isinstance(source, TargetListPage) and isinstance(target, TargetListPage):
-        copy_people(source, target, added_by=request.user)
+    """A copied list holds the same people, but for those who have left it: Wagtail copies only the page.
+
+    So do the lists in a copied folder, which Wagtail copies in their order.
+    """
+    if not isinstance(page.specific, TargetListPage | TargetListIndexPage):
+        return
+    below = zip(_lists_below(page), _lists_below(new_page), strict=False)
+    for source, target in below:
+        if source.title == target.title or source.pk == page.pk:
+            copy_list(source, target, copied_by=request.user)
+
+
+def _lists_below(page: Any) -> list[TargetListPage]:
+    """Return the list, or those in the folder and its folders, in the order of the tree."""
+    return list(TargetListPage.objects.descendant_of(page, inclusive=True).order_by("path"))

@@ -21,7 +21,7 @@ from massmail_plugin.admin.target_lists.screens import url_to
 from massmail_plugin.audience.importing.actions import stop
 from massmail_plugin.audience.importing.columns import letter
 from massmail_plugin.audience.importing.models import ListImport
-from massmail_plugin.delivery import heartbeats
+from massmail_plugin.delivery.running import heartbeats
 
 State = ListImport.State
 

@@ -23,7 +23,7 @@ from massmail_plugin.audience.importing.actions import sample, start, upload
 from massmail_plugin.audience.importing.columns import repeated
 from massmail_plugin.audience.importing.faults import FileFault
 from massmail_plugin.audience.importing.models import ListImport
-from massmail_plugin.delivery.nudges import nudge_import
+from massmail_plugin.delivery.running.nudges import nudge_import
 
 
 class UploadFile(OfTargetList, FormView):

@@ -28,10 +28,11 @@ from massmail_plugin.admin.target_lists.screens import OfTargetList, SelectableL
 from massmail_plugin.admin.target_lists.selection import Listing, everything_in, ticked
 from massmail_plugin.audience.members import members_among, remove_members, type_keys_in
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
-from massmail_plugin.audience.standing import Standing, standing_of, standing_of_members
+from massmail_plugin.audience.standing import Standing, counts_of, standing_of, standing_of_members
+from massmail_plugin.audience.verdicts import AT_ONCE
 
 #: Up to this size everybody in a list is looked at for each page shown; above, only on request.
-LOOK_AT_ALL_UP_TO = 20_000
+LOOK_AT_ALL_UP_TO = AT_ONCE
 #: The filter's value for those who can be mailed; the empty value means any.
 _MAILABLE = "mailable"
 
@@ -133,7 +134,7 @@ class MembersView(ExportedMembers, SelectableListing):
 
     @cached_property
     def header_more_buttons(self) -> list[Any]:
-        exports = self.export_buttons() if self.number else []
+        exports = self.export_buttons() if self.number or self.target_list.live_segments.exists() else []
         if not self.may_change:
             return exports
         edit = reverse("wagtailadmin_pages:edit", args=[self.target_list.pk])
@@ -159,12 +160,32 @@ class MembersView(ExportedMembers, SelectableListing):
     @cached_property
     def standing(self) -> Standing | None:
         """How everybody in the list stands; None where the list is too long to look at for each page."""
-        asked_for = self.number <= LOOK_AT_ALL_UP_TO or self.request.GET.get("look_at_all")
-        return standing_of(self.target_list) if asked_for else None
+        is_short = self.number <= LOOK_AT_ALL_UP_TO
+        return standing_of(self.target_list, self.type_keys) if is_short else None
+
+    @cached_property
+    def type_keys(self) -> list[str]:
+        return type_keys_in(self.target_list)
+
+    @cached_property
+    def status_shown(self) -> str | None:
+        """The status that the screen is filtered by, as a reason; None: any."""
+        status: str = self.request.GET.get("status", "")
+        return ("" if status == _MAILABLE else status) if status else None
+
+    @property
+    def is_status_refused(self) -> bool:
+        """Whether a list of this length is filtered by status: for each page everybody would have to be looked at."""
+        return self.status_shown is not None and self.standing is None and not self.export_format
+
+    def shows_type(self, key: str) -> bool:
+        return self.request.GET.get("recipient_type", "") in ("", key)
 
     def get_filterset_kwargs(self) -> dict[str, Any]:
-        types = type_keys_in(self.target_list)
-        return {**super().get_filterset_kwargs(), "standing": self.standing, "types": types}
+        return {**super().get_filterset_kwargs(), "standing": self.standing, "types": self.type_keys}
+
+    def filter_queryset(self, queryset: QuerySet[TargetListMember]) -> QuerySet[TargetListMember]:
+        return super().filter_queryset(queryset.none() if self.is_status_refused else queryset)
 
     def get_paginator(self, *args: Any, **kwargs: Any) -> KnownCount:
         is_whole = not self.is_searching and not self.is_filtering
@@ -197,16 +218,25 @@ class MembersView(ExportedMembers, SelectableListing):
             "number": self.number,
             "may_change": self.may_change,
             "live": live,
+            "sign_up_url": self._sign_up_url(),
+            "is_status_refused": self.is_status_refused,
             **self._summary(),
         }
 
+    def _sign_up_url(self) -> str:
+        is_open = self.target_list.is_public and self.target_list.live
+        return reverse("massmail:sign_up", args=[self.target_list.pk]) if is_open else ""
+
     def _summary(self) -> dict[str, Any]:
-        if self.results_only or self.standing is None:
+        if self.results_only or (self.standing is None and not self.request.GET.get("look_at_all")):
             return {"counted": False}
-        counts = self.standing.counts(self.number)
+        counts = (
+            self.standing.counts(self.number) if self.standing else counts_of(self.target_list, self.number)
+        )
         mailable = counts.pop("", 0)
         return {
             "counted": True,
+            "can_filter": self.standing is not None,
             "mailable": mailable,
             "not_mailable": self.number - mailable,
             "reasons": [

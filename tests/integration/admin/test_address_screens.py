@@ -47,7 +47,7 @@ def test_who_left_a_list_is_not_shown_as_if_nothing_had_been_said(editor):
     assert "but opted out of a list" not in editor.get(_url("index_results")).content.decode()
     consent.opt_out(address, [LIST], BY_LINK)
     for url in (_url("index_results"), _url("inspect", address)):
-        assert "mailable, but opted out of a list" in editor.get(url).content.decode()
+        assert "can be mailed, but opted out of a list" in editor.get(url).content.decode()
 
 
 def test_search_finds_a_part_of_the_address(editor):

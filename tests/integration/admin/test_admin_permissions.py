@@ -23,6 +23,7 @@ TABLE = [
     ("massmail_campaigns:inspect", "campaign", "get", EVERYBODY),
     ("massmail_campaigns:history", "campaign", "get", WRITERS),
     ("massmail_campaigns:usage", "campaign", "get", WRITERS),
+    ("massmail_campaigns:find_mailings", None, "get", EVERYBODY),
     ("massmail_campaigns:log", "campaign", "get", EVERYBODY),
     ("massmail_campaigns:log_results", "campaign", "get", EVERYBODY),
     ("massmail_campaigns:log_to_list", "campaign", "get", EVERYBODY),
@@ -62,12 +63,16 @@ TABLE = [
     ("massmail_addresses:inspect", "address", "get", LOOKERS),
     ("massmail_addresses:opt_out", "address", "get", SENDERS),
     ("massmail_addresses:mark_valid", "address", "get", SENDERS),
+    ("massmail_subscribers:index", None, "get", SENDERS),
+    ("massmail_subscribers:inspect", "subscriber", "get", SENDERS),
+    ("massmail_subscribers:edit", "subscriber", "get", SENDERS),
+    ("massmail_subscribers:history", "subscriber", "get", SENDERS),
 ]
 
 
 @pytest.fixture
 def things():
-    from massmail_plugin.recipients.models import EmailAddress
+    from massmail_plugin.recipients.models import EmailAddress, Subscriber
 
     mailing = a_mailing(to=[a_contact()])
     return {
@@ -75,6 +80,7 @@ def things():
         "campaign": mailing.campaign,
         "account": an_account(),
         "address": EmailAddress.objects.create(key="ada@customers.example"),
+        "subscriber": Subscriber.objects.create(email="bob@customers.example"),
     }
 
 
@@ -95,8 +101,15 @@ def test_every_address_of_ours_is_in_the_table():
     from massmail_plugin.admin.addresses import EmailAddressViewSet
     from massmail_plugin.admin.campaigns import CampaignViewSet
     from massmail_plugin.admin.mailings import MailingViewSet
+    from massmail_plugin.admin.subscribers.viewset import SubscriberViewSet
 
-    viewsets = (CampaignViewSet(), MailingViewSet(), SenderAccountViewSet(), EmailAddressViewSet())
+    viewsets = (
+        CampaignViewSet(),
+        MailingViewSet(),
+        SenderAccountViewSet(),
+        EmailAddressViewSet(),
+        SubscriberViewSet(),
+    )
     ours = {f"{each.url_namespace}:{route.name}" for each in viewsets for route in each.get_urlpatterns()}
     tested = {name for name, _about, _method, _who in TABLE}
     #: Twins of addresses in the table, and those with tests of their own.

@@ -7,8 +7,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from massmail_plugin.delivery.messages import message_id
-from massmail_plugin.mailings import actions
+from massmail_plugin.delivery.mails.messages import message_id
+from massmail_plugin.mailings import actions, ending
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState
 from massmail_plugin.recipients.models import EmailAddress
@@ -168,7 +168,7 @@ def test_of_a_cancelled_mailing_nothing_can_be_sent_again(editor):
 
 def test_a_done_mailing_says_how_many_are_left_to_decide_also_in_the_listing(editor):
     mailing = _doubtful()
-    actions.finish_runs()
+    ending.finish_runs()
     page = editor.get(_url("inspect", mailing)).content.decode()
     assert "2 mails are in doubt: decide below" in page
     listing = editor.get(reverse("massmail_mailings:index")).content.decode()

@@ -7,10 +7,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from massmail_plugin.delivery import heartbeats
 from massmail_plugin.delivery.models import Heartbeat
-from massmail_plugin.delivery.worker import drain
-from massmail_plugin.mailings import actions
+from massmail_plugin.delivery.running import heartbeats
+from massmail_plugin.delivery.turns.worker import drain
+from massmail_plugin.mailings import actions, ending
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import DeliveryState
 from tests.builders import a_contact, a_mailing, a_template, a_user, an_account, contacts, start_now
@@ -288,7 +288,7 @@ def test_the_fragment_asks_again_until_it_is_over(editor, smtp_server):
     assert "0 of 1 mails sent" in running
     assert "<html" not in running
     drain(account.pk)
-    actions.finish_runs()
+    ending.finish_runs()
     ended = editor.get(_url("progress", mailing), {"all": "1"}).content.decode()
     assert 'data-seconds="0"' in ended
     assert "1 of 1 mails sent" in ended

@@ -9,7 +9,7 @@ from django.urls import reverse
 from wagtail.models import ModelLogEntry
 
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.running.ticker import run_tick
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.mailings.states import DeliveryState, MailingState

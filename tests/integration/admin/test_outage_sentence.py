@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.models import SenderAccount
 from tests.builders import a_mailing, a_user, an_account, contacts, start_now

@@ -6,9 +6,10 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from massmail_plugin.delivery import clock, heartbeats
+from massmail_plugin.delivery.ledger import clock
 from massmail_plugin.delivery.models import Epoch, Heartbeat
-from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.running import heartbeats
+from massmail_plugin.delivery.running.ticker import run_tick
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.usage import sent_through
 from massmail_plugin.models import SenderAccount

@@ -5,9 +5,9 @@ from django.urls import reverse
 
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.models import SenderAccount
-from massmail_plugin.delivery import heartbeats
 from massmail_plugin.delivery.models import Heartbeat
-from massmail_plugin.delivery.ticker import run_tick
+from massmail_plugin.delivery.running import heartbeats
+from massmail_plugin.delivery.running.ticker import run_tick
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.states import MailingState
