@@ -17,8 +17,9 @@ import psycopg
 
 from tests.browser import find_chromium
 
-#: Tests of a group share what they have started (a sandbox), and so a process.
-SIDE_BY_SIDE = ("--durations=15", "-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup")
+#: Tests of a group share what they have started (a sandbox), and so a process. One more than there are processors:
+#: tests with real processes mostly wait.
+SIDE_BY_SIDE = ("--durations=15", "-n", str(min((os.cpu_count() or 1) + 1, 4)), "--dist", "loadgroup")
 
 #: How many workers die in ``python -m tests faults``.
 KILLS = 200
@@ -29,9 +30,14 @@ ON_MARIADB = (
     "tests/acceptance/faults/test_random_kills.py",
     "tests/integration/infrastructure",
     "tests/integration/recipients",
+    "tests/integration/audience/test_adding_from_listings.py",
+    "tests/integration/audience/test_carrying.py",
+    "tests/integration/audience/test_importing.py",
     "tests/integration/audience/test_list_members.py",
     "tests/integration/audience/test_members_screen.py",
     "tests/integration/audience/test_resolving_lists.py",
+    "tests/integration/audience/test_segments.py",
+    "tests/integration/audience/test_sources.py",
     "tests/integration/mailings",
     "tests/integration/delivery/test_claim_limits.py",
     "tests/integration/delivery/test_connections.py",

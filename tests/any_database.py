@@ -23,6 +23,7 @@ ANY_DATABASE = {
     "integration/feedback/test_opt_out_page.py": "HTTP; the verbs of consent have tests of their own",
     "integration/feedback/test_webhook_checks.py": "URLs and settings",
     "integration/feedback/test_web_copy.py": "HTTP",
+    "integration/feedback/test_their_language.py": "HTTP",
     "integration/recipients/test_recipient_types.py": "reads a host's tables by Django's ORM alone",
     "integration/audience/test_choosing_people.py": "forms and filters over a host's tables",
     "integration/accounts/test_secrets_nowhere.py": "what is written into pages and logs",
@@ -45,6 +46,14 @@ ANY_DATABASE = {
     "integration/admin/test_deleting_what_is_used.py": "Django collects what is used, on every database alike",
     "integration/admin/test_outage_sentence.py": "one sentence",
     "integration/admin/test_home_panel.py": "one panel",
+    "integration/admin/test_send_screen.py": "what mailings/test_actions and test_counted_people find, on a screen",
+    "integration/audience/test_django_admin.py": "a host's own admin",
+    "integration/admin/test_campaign_screens.py": "forms and Wagtail's listings",
+    "integration/admin/test_preferences_screen.py": "one form",
+    "integration/admin/test_segment_screens.py": "forms; what segments ask the database is in audience/test_segments",
+    "integration/admin/test_mailing_screens.py": "forms over the verbs of mailings",
+    "integration/admin/test_subscriber_screens.py": "one listing over one table",
+    "integration/admin/test_mailing_choices.py": "a form's choices",
 }
 
 

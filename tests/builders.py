@@ -20,7 +20,7 @@ from massmail_plugin.audience.members import add_members, get_index_page
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.segments.models import Chosen, Segment
 from massmail_plugin.content.models import EmailTemplate
-from massmail_plugin.mailings import actions
+from massmail_plugin.mailings import actions, starting
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing, Run
 from massmail_plugin.models import SenderAccount
 from sandbox.crm.models import Contact
@@ -162,7 +162,7 @@ def start_now(mailing: Mailing) -> Run:
     """Release and start ``mailing``: its content and audience are frozen, its mails wait to be sent."""
     actions.release(mailing)
     mailing.refresh_from_db()
-    run = actions.start(mailing)
+    run = starting.start(mailing)
     mailing.refresh_from_db()
     assert run is not None, f"The mailing could not start: {mailing.notice}"
     return run

@@ -5,15 +5,16 @@ provider.answers = [TimeoutError, (200, {"id": "1"})]
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
-from tests.smtp_orders import PATIENCE_SECONDS
+from tests.smtp_orders import PATIENCE_SECONDS, Held
 
 #: Status, JSON and headers; an exception's class: no answer, and the connection stays open or is closed.
 Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]] | type[Exception]
@@ -30,8 +31,11 @@ class HttpProvider:
     """Listens on a free port of this machine. A context manager."""
 
     answers: list[Answer] = field(default_factory=list)
+    #: What a payload is answered when there is none of these left.
+    usual: Callable[[Any], Answer] | None = None
     requests: list[Request] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
+    _held: Held | None = None
 
     @property
     def url(self) -> str:
@@ -50,6 +54,23 @@ class HttpProvider:
         self._server.server_close()
         self._thread.join(PATIENCE_SECONDS)
 
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[Held]:
+        """Keep the answers to all calls that come until it is released: the calls have been taken."""
+        self._held = held = Held()
+        try:
+            yield held
+        finally:
+            self._held = None
+            held.release()
+
+    def stop_if_held(self) -> None:
+        if self._held is not None:
+            self._held.block_here()
+
+    def answer_to(self, payload: Any) -> Answer:
+        return self.usual(payload) if self.usual and not self.answers else self.answers.pop(0)
+
     def wait_until_over(self) -> None:
         self._over.wait(PATIENCE_SECONDS)
 
@@ -61,14 +82,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         payload = self._payload(self.rfile.read(int(self.headers["Content-Length"])))
         self.provider.requests.append(Request(dict(self.headers.items()), payload))
-        answer = self.provider.answers.pop(0)
+        answer = self.provider.answer_to(payload)
+        self.provider.stop_if_held()
         if isinstance(answer, type):
             if answer is TimeoutError:
                 self.provider.wait_until_over()
             self.close_connection = True
             return
         status, body, *headers = answer
-        self._reply(status, body if isinstance(body, bytes) else json.dumps(body).encode(), *headers)
+        # Who has called may be dead by now.
+        with contextlib.suppress(OSError):
+            self._reply(status, body if isinstance(body, bytes) else json.dumps(body).encode(), *headers)
 
     def _payload(self, body: bytes) -> Any:
         if "json" in self.headers["Content-Type"]:

@@ -27,6 +27,11 @@ class Held:
     def release(self) -> None:
         self._released.set()
 
+    def block_here(self) -> None:
+        """Of a server with a thread for each call."""
+        self._reached.set()
+        self._released.wait(PATIENCE_SECONDS)
+
     async def stop_here(self) -> None:
         self._reached.set()
         # In another thread: the server's own has to go on serving the other connections.

@@ -67,12 +67,13 @@ def using_redis(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     get_broker().delete_queue()
 
 
-def a_cluster(name: str, redis: str, *, lease_seconds: int = 900) -> Process:
-    """Return a cluster that introduces itself to mail servers as ``name``."""
+def a_cluster(name: str, redis: str, *, lease_seconds: int = 900, recycle: int = 500) -> Process:
+    """Return a cluster that introduces itself to mail servers as ``name``; a worker ends after ``recycle`` tasks."""
     environment = sandbox_environment(
         DJANGO_SETTINGS_MODULE="tests.acceptance.cluster_settings",
         MASSMAIL_TEST_EHLO_NAME=name,
         MASSMAIL_TEST_CLAIM_SIZE=str(CLAIM_SIZE),
+        MASSMAIL_TEST_RECYCLE=str(recycle),
         MASSMAIL_SANDBOX_REDIS=redis,
         MASSMAIL_SANDBOX_LEASE_SECONDS=str(lease_seconds),
         PYTHONPATH=str(settings.REPOSITORY),

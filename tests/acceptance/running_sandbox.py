@@ -19,7 +19,7 @@ from tests.processes import MANAGE, REPOSITORY, Process, free_port
 class RunningSandbox:
     """A context manager. ``url`` is the web server's address, without a slash at its end."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = "sandbox.settings") -> None:
         self._stack = ExitStack()
         self._folder = folder
         self._web_port, self._smtp_port = free_port(), free_port()
@@ -28,7 +28,7 @@ class RunningSandbox:
         self._maildir = Maildir(folder / "mail")
         self.environment = {
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "sandbox.settings",
+            "DJANGO_SETTINGS_MODULE": settings,
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONUNBUFFERED": "1",
             "MASSMAIL_SANDBOX_VAR": str(folder),

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from massmail_plugin.delivery.nudges import nudge_tick
+from massmail_plugin.delivery.running.nudges import nudge_tick
 from massmail_plugin.mailings.states import RUNNING
 from tests import builders
 from tests.acceptance.clusters import a_cluster, redis_server, using_redis

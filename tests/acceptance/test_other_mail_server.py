@@ -16,8 +16,8 @@ import pytest
 
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.content.compiled import CompiledContent
-from massmail_plugin.delivery.messages import Composer
-from massmail_plugin.delivery.outgoing import OutgoingMail
+from massmail_plugin.delivery.mails.messages import Composer
+from massmail_plugin.delivery.mails.outgoing import OutgoingMail
 from massmail_plugin.delivery.transports.base import Verdict
 from massmail_plugin.delivery.transports.smtp import SmtpTransport
 from massmail_plugin.mailings.models import Campaign, Mailing

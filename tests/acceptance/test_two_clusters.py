@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 
-from massmail_plugin.delivery import clock
-from massmail_plugin.delivery.nudges import nudge_account, nudge_tick
+from massmail_plugin.delivery.ledger import clock
+from massmail_plugin.delivery.running.nudges import nudge_account, nudge_tick
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import RUNNING, DeliveryState
 from tests import builders

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [sending] [latency] [memory] [audience]``: all of them without a name.
+"""``python -m tests.benchmarks [sending] [latency] [memory] [audience] [profile]``: all of them without a name.
 
 The exit status is 1 when a bar is missed, and with MASSMAIL_FORBID_SKIPS=1 also when one could not be measured.
 """
@@ -9,11 +9,17 @@ import os
 import sys
 import time
 
-from tests.benchmarks import audience, latency, memory, sending
+from tests.benchmarks import audience, latency, memory, profile, sending
 from tests.benchmarks.report import NotMeasured, Report
 
 #: Each has a ``TITLE`` and a ``measure(report)``.
-BENCHMARKS = {"sending": sending, "latency": latency, "memory": memory, "audience": audience}
+BENCHMARKS = {
+    "sending": sending,
+    "latency": latency,
+    "memory": memory,
+    "audience": audience,
+    "profile": profile,
+}
 
 
 def main(names: list[str]) -> int:

@@ -1,7 +1,7 @@
 """Fills an empty database with people and mailings to them. ``python -m tests.benchmarks.prepare_people PEOPLE``
 
 Three overlapping lists that hold everybody, a live segment, an excluded list of 5 %, and 5 % who have opted out; and a
-draft to a list of a thousand.
+draft to the same of a thousand, so that only the number of the people differs.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import django
 #: People who are made one by one; all others are copies.
 _FIRST = 15_625
 FEW = 1000
+_HOME = "Dublin"
 
 
 def main(number: int) -> None:
@@ -32,16 +33,23 @@ def main(number: int) -> None:
     everybody = list(Contact.objects.order_by("pk").values_list("pk", flat=True)[:: number // 20])
     parts = [(0, 10), (6, 16), (14, 20)]
     lists = [_a_list(f"Part {n}", _between(everybody, *part)) for n, part in enumerate(parts, start=1)]
+    everybody_few = list(Contact.objects.order_by("pk").values_list("pk", flat=True)[:FEW])
+    Contact.objects.filter(pk__in=everybody_few).update(city=_HOME)
     excluded = _a_list("Competitors", _between(everybody, 8, 9))
     _a_list("Everybody", Contact.objects.all())
-    few = _a_list("Few", Contact.objects.order_by("pk")[:FEW])
+    _a_list("Few", Contact.objects.filter(pk__in=everybody_few))
+    some = [_a_list(f"Few {n}", _of(everybody_few, *part)) for n, part in enumerate(parts, start=1)]
+    few_excluded = _a_list("Few competitors", _of(everybody_few, 8, 9))
     _opt_out()
     builders.an_account(host="127.0.0.1", port=9)
     campaign = builders.a_campaign(*lists, excluding=[excluded])
     campaign.segments.add(builders.a_segment(Contact, is_vip="true", name="VIPs"))
     campaign.save()
     builders.a_mailing(campaign=campaign, name="Many")
-    builders.a_mailing(campaign=builders.a_campaign(few), name="Few")
+    campaign = builders.a_campaign(*some, excluding=[few_excluded])
+    campaign.segments.add(builders.a_segment(Contact, is_vip="true", city=_HOME, name="VIPs at home"))
+    campaign.save()
+    builders.a_mailing(campaign=campaign, name="Few")
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
@@ -77,6 +85,12 @@ def _between(everybody: list[int], first: int, last: int) -> Any:
 
     people = Contact.objects.filter(pk__gte=everybody[first])
     return people.filter(pk__lt=everybody[last]) if last < len(everybody) else people
+
+
+def _of(few: list[int], first: int, last: int) -> Any:
+    from sandbox.crm.models import Contact
+
+    return Contact.objects.filter(pk__in=few[first * FEW // 20 : last * FEW // 20])
 
 
 def _a_list(title: str, people: Any) -> Any:

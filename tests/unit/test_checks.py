@@ -1,7 +1,10 @@
 """The system checks tell an integrator what is missing and what to do."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.apps import apps
+from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from django.urls import clear_url_caches, set_urlconf
 
 from massmail_plugin import checks
@@ -50,3 +53,20 @@ def test_a_missing_app_is_named(monkeypatch):
     is_installed = apps.is_installed
     monkeypatch.setattr(apps, "is_installed", lambda name: name != "anymail" and is_installed(name))
     assert _ids(checks.check_apps()) == ["massmail_plugin.E002"]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "options", "ids"),
+    [
+        ("postgresql", {}, []),
+        ("postgresql", {"isolation_level": IsolationLevel.READ_COMMITTED}, []),
+        ("postgresql", {"isolation_level": IsolationLevel.REPEATABLE_READ}, ["massmail_plugin.E018"]),
+        ("postgresql", {"isolation_level": IsolationLevel.SERIALIZABLE.value}, ["massmail_plugin.E018"]),
+        ("mysql", {"isolation_level": "repeatable read"}, []),
+    ],
+)
+def test_an_isolation_level_with_which_limits_do_not_hold_is_refused(monkeypatch, vendor, options, ids):
+    monkeypatch.setattr(
+        checks, "connection", SimpleNamespace(vendor=vendor, settings_dict={"OPTIONS": options})
+    )
+    assert _ids(checks.check_isolation()) == ids

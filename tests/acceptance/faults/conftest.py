@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from massmail_plugin.audience.importing.models import ListImport
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import RUNNING, DeliveryState
 from tests.acceptance.faults.sink import Sink
@@ -67,3 +68,4 @@ def time_passes() -> None:
     past = timezone.now() - timedelta(hours=1)
     Delivery.objects.filter(lease_until__isnull=False).update(lease_until=past)
     Delivery.objects.filter(state=DeliveryState.DEFERRED).update(next_attempt_at=past)
+    ListImport.objects.filter(claimed_until__isnull=False).update(claimed_until=past)

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from massmail_plugin.delivery.messages import delivery_of
+from massmail_plugin.delivery.mails.messages import delivery_of
 from tests.smtp_orders import PATIENCE_SECONDS
 from tests.smtp_server import ReceivedMail, SmtpServer
 

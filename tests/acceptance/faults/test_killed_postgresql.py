@@ -40,10 +40,10 @@ def everybody_got_one(run, sink):
 
 PHASES = {
     "while the mail is made": Failpoint(
-        "massmail_plugin.delivery.prepared:Prepared.compose", nth=3, fault="stopped"
+        "massmail_plugin.delivery.mails.prepared:Prepared.compose", nth=3, fault="stopped"
     ),
-    "at the fence": Failpoint("massmail_plugin.delivery.ledger:commit_to_send", nth=3, fault="stopped"),
-    "when outcomes are written": Failpoint("massmail_plugin.delivery.ledger:write", fault="stopped"),
+    "at the fence": Failpoint("massmail_plugin.delivery.ledger.fence:commit_to_send", nth=3, fault="stopped"),
+    "when outcomes are written": Failpoint("massmail_plugin.delivery.ledger.writing:write", fault="stopped"),
 }
 
 

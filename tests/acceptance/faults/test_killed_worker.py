@@ -63,13 +63,17 @@ def everybody_got_one(run, sink):
 
 
 BEFORE_THE_FENCE = {
-    "F01 before the claim": Failpoint("massmail_plugin.delivery.claiming:claim"),
-    "F02 after the claim": Failpoint("massmail_plugin.delivery.claiming:claim", "after"),
-    "F03 while the mail is made": Failpoint("massmail_plugin.delivery.prepared:Prepared.compose", nth=3),
+    "F01 before the claim": Failpoint("massmail_plugin.delivery.ledger.claiming:claim"),
+    "F02 after the claim": Failpoint("massmail_plugin.delivery.ledger.claiming:claim", "after"),
+    "F03 while the mail is made": Failpoint(
+        "massmail_plugin.delivery.mails.prepared:Prepared.compose", nth=3
+    ),
     "F07 after 354": Failpoint(
         "massmail_plugin.delivery.transports.dialogue:Dialogue.send_body", about=UNLUCKY
     ),
-    "F08 the whole body is sent": Failpoint("massmail_plugin.delivery.ledger:commit_to_send", about=UNLUCKY),
+    "F08 the whole body is sent": Failpoint(
+        "massmail_plugin.delivery.ledger.fence:commit_to_send", about=UNLUCKY
+    ),
 }
 
 
@@ -112,7 +116,7 @@ def test_f08_killed_in_the_middle_of_the_body(workers, sink, run, go_on):
 
 
 def test_f09_killed_between_fence_and_dot_one_mail_is_in_doubt(workers, sink, run, go_on):
-    fenced = Failpoint("massmail_plugin.delivery.ledger:commit_to_send", "after", about=UNLUCKY)
+    fenced = Failpoint("massmail_plugin.delivery.ledger.fence:commit_to_send", "after", about=UNLUCKY)
     workers.start("one_pass", fenced).wait_for_its_death()
     assert builders.states_by_address(run)[UNLUCKY] == DeliveryState.HANDING
 
@@ -142,9 +146,9 @@ def test_f10_killed_while_the_server_keeps_its_answer_one_mail_is_in_doubt(worke
     assert len(sink.mails_to(UNLUCKY)) == 1
 
 
-BEFORE_THE_JOURNAL = Failpoint("massmail_plugin.delivery.journal:Journal.append", nth=3)
+BEFORE_THE_JOURNAL = Failpoint("massmail_plugin.delivery.keeping.journal:Journal.append", nth=3)
 #: The journal has the answer, the ledger has not.
-JOURNALED = Failpoint("massmail_plugin.delivery.ledger:write")
+JOURNALED = Failpoint("massmail_plugin.delivery.ledger.writing:write")
 
 
 def test_f11_killed_after_the_answer_the_journal_knows_it(workers, sink, run, go_on):

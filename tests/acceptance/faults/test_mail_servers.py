@@ -8,7 +8,7 @@ import pytest
 from django.db.models import F
 from django.urls import reverse
 
-from massmail_plugin.delivery import clock
+from massmail_plugin.delivery.ledger import clock
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState

@@ -13,7 +13,7 @@ from tests.acceptance.faults.invariants import check
 
 PEOPLE = 12
 POISON = "person4@customers.example"
-COMPOSE = "massmail_plugin.delivery.prepared:Prepared.compose"
+COMPOSE = "massmail_plugin.delivery.mails.prepared:Prepared.compose"
 
 
 @pytest.fixture
@@ -132,8 +132,8 @@ def test_f25_two_hosts_on_one_database_take_different_mails(workers, sink, accou
 
 
 ASLEEP = {
-    "before the fence": Failpoint("massmail_plugin.delivery.ledger:commit_to_send", fault="stopped"),
-    "after the claim": Failpoint("massmail_plugin.delivery.claiming:claim", "after", fault="stopped"),
+    "before the fence": Failpoint("massmail_plugin.delivery.ledger.fence:commit_to_send", fault="stopped"),
+    "after the claim": Failpoint("massmail_plugin.delivery.ledger.claiming:claim", "after", fault="stopped"),
 }
 
 
@@ -157,7 +157,7 @@ def test_f26_a_worker_that_slept_after_the_fence_leaves_its_doubts_and_no_second
     workers, sink, run, account, go_on
 ):
     """Past the fence nobody else may have the mails: they are in doubt until the sleeper says what became of them."""
-    fenced = Failpoint("massmail_plugin.delivery.ledger:commit_to_send", "after", fault="stopped")
+    fenced = Failpoint("massmail_plugin.delivery.ledger.fence:commit_to_send", "after", fault="stopped")
     sleeper = workers.start("one_pass", fenced)
     sleeper.wait_until_stopped()
     time_passes()
@@ -183,7 +183,7 @@ def test_f27_a_mail_that_takes_all_the_memory_fails_alone(workers, sink, run, go
 
 def test_f31_a_deadlock_at_the_fence_is_tried_again_from_the_start(workers, sink, run, go_on):
     workers.start(
-        "one_pass", Failpoint("massmail_plugin.delivery.ledger:commit_to_send", fault="deadlock")
+        "one_pass", Failpoint("massmail_plugin.delivery.ledger.fence:commit_to_send", fault="deadlock")
     ).wait()
     go_on(run.mailing)
 
@@ -192,7 +192,9 @@ def test_f31_a_deadlock_at_the_fence_is_tried_again_from_the_start(workers, sink
 
 
 def test_f31_a_deadlock_when_outcomes_are_written_is_tried_again_and_no_mail_is(workers, sink, run, go_on):
-    workers.start("one_pass", Failpoint("massmail_plugin.delivery.ledger:write", fault="deadlock")).wait()
+    workers.start(
+        "one_pass", Failpoint("massmail_plugin.delivery.ledger.writing:write", fault="deadlock")
+    ).wait()
     go_on(run.mailing)
 
     check(run, sink, people=PEOPLE, logs=workers.said())
@@ -214,7 +216,7 @@ def test_f32_no_room_for_the_journal_no_mail_and_the_reason_is_shown(workers, si
 
 
 def test_f32_a_full_disk_says_so_before_a_mail_has_left(workers, sink, run, account):
-    full = Failpoint("massmail_plugin.delivery.journal:_take_space", nth=0, fault="disk full")
+    full = Failpoint("massmail_plugin.delivery.keeping.journal:_take_space", nth=0, fault="disk full")
     workers.start("one_pass", full).done()
     assert sink.mails == []
     account.refresh_from_db()
@@ -227,7 +229,7 @@ def test_f32_a_full_disk_says_so_before_a_mail_has_left(workers, sink, run, acco
 
 
 def test_f32_a_journal_that_breaks_after_the_answer_keeps_no_outcome_from_the_ledger(workers, sink, run):
-    broken = Failpoint("massmail_plugin.delivery.journal:_to_line", nth=0, fault="disk full")
+    broken = Failpoint("massmail_plugin.delivery.keeping.journal:_to_line", nth=0, fault="disk full")
     workers.start("one_pass", broken).done()
 
     check(run, sink, people=PEOPLE, logs=workers.said())

@@ -25,13 +25,22 @@ from tests.processes import PATIENCE_SECONDS, REPOSITORY, sandbox_environment
 
 
 class Zygote:
-    """What all workers of a test process are forks of. A context manager."""
+    """What all workers of a test process are forks of, started by ``command``. A context manager."""
+
+    def __init__(self, *command: str) -> None:
+        self._command = command
 
     def __enter__(self) -> Zygote:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.acceptance.faults.zygote", str(theirs.fileno())],
+                [
+                    *self._command,
+                    sys.executable,
+                    "-m",
+                    "tests.acceptance.faults.zygote",
+                    str(theirs.fileno()),
+                ],
                 cwd=REPOSITORY,
                 env={**sandbox_environment(), "PYTHONPATH": str(REPOSITORY)},
                 stdin=subprocess.DEVNULL,

@@ -19,9 +19,9 @@ from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.redacting import without_secrets
 from massmail_plugin.accounts.secrets import Secret
 from massmail_plugin.admin.account_form import SenderAccountForm
-from massmail_plugin.delivery.connection_check import check_connection
-from massmail_plugin.delivery.ticker import run_tick
-from massmail_plugin.delivery.worker import drain
+from massmail_plugin.delivery.running.ticker import run_tick
+from massmail_plugin.delivery.single.connection_check import check_connection
+from massmail_plugin.delivery.turns.worker import drain
 from massmail_plugin.mailings.models import Mailing
 from massmail_plugin.mailings.states import DeliveryState, MailingState
 from tests.builders import a_mailing, an_account, an_administrator, contacts, start_now

@@ -212,7 +212,7 @@ def test_links_of_the_sending_are_inert_and_nothing_is_counted(editor: Client) -
 
     markup = preview(editor, template).content.decode()
 
-    assert links(markup) == ["#demo", "https://a.example/", "#unsubscribe"]
+    assert links(markup) == ["#demo", "https://a.example/", "#unsubscribe", "#preferences"]
     assert not list(document(markup).iter("img"))
 
 

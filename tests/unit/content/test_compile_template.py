@@ -213,12 +213,15 @@ class TestHostileValues:
 
 class TestOptOut:
     def test_a_mail_without_link_gets_one_in_both_parts(self) -> None:
-        mail = rendered(
-            heading("Hi"), options=OPT_OUT, variables={"unsubscribe_url": "https://u.example/?a=1&b=2"}
-        )
+        variables = {
+            "unsubscribe_url": "https://u.example/?a=1&b=2",
+            "preferences_url": "https://p.example/?a=1&b=2",
+        }
+        mail = rendered(heading("Hi"), options=OPT_OUT, variables=variables)
 
-        assert links(mail.html) == ["https://u.example/?a=1&b=2"]
-        assert "https://u.example/?a=1&b=2" in mail.text
+        assert links(mail.html) == ["https://u.example/?a=1&b=2", "https://p.example/?a=1&b=2"]
+        leave, choose = (mail.text.index(url) for url in variables.values())
+        assert leave < choose
         assert "1 Quay Street" in readable(mail.html)
         assert "1 Quay Street\nDublin" in mail.text
 
@@ -248,6 +251,20 @@ class TestOptOut:
         assert mail.text.startswith("Plain words\n")
         assert "https://u.example/" in mail.text
 
+    def test_a_link_to_the_preference_page_that_is_there_already_is_not_repeated(self) -> None:
+        variables = {"unsubscribe_url": "https://u.example/", "preferences_url": "https://p.example/"}
+        mail = rendered(
+            button("Choose", "{{ preferences_url }}"),
+            options=OPT_OUT,
+            variables=variables,
+            text="Plain words",
+        )
+
+        assert links(mail.html) == ["https://p.example/", "https://u.example/"]
+        assert mail.text.endswith(
+            "Unsubscribe: https://u.example/\nChoose which mails you get: https://p.example/\n"
+        )
+
     def test_it_can_be_switched_off(self) -> None:
         assert "unsubscribe_url" not in json.dumps(compiled(heading("Hi")).to_json())
 
@@ -268,6 +285,7 @@ class TestTracking:
             "{{ links[0] }}",
             "{{ links[1] }}",
             "{{ unsubscribe_url }}",
+            "{{ preferences_url }}",
         ]
         assert "https://a.example/?x=1&y=2" in content.text
 

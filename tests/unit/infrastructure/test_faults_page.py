@@ -9,11 +9,11 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 ROWS = re.findall(r"^\| (F\d+) \|(.*)\|$", (REPOSITORY / "docs" / "faults.md").read_text(), re.MULTILINE)
 NAMED = sorted({name for _fault, row in ROWS for name in re.findall(r"`([\w/]+\.py::\w+)`", row)})
 #: There is nothing of ours yet that could have them.
-NOT_YET = {"F15", "F16"}
+NOT_YET = {"F15"}
 
 
 def test_every_fault_has_one_row():
-    numbers = [*range(1, 66), 87, 104, 105, 106]
+    numbers = [*range(1, 66), *range(87, 92), 94, 95, 96, 104, 105, 106]
     assert [fault for fault, _row in ROWS] == [f"F{number:02}" for number in numbers]
 
 
