@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make demo    try it: a small CRM with a local mail server, and a first mailing before your eyes"
 	@echo "make test    run every test that this machine can run"
-	@echo "make bench   measure how fast it sends, and say whether it is fast enough (ten minutes)"
+	@echo "make bench   measure how fast it sends, and say whether it is fast enough (fifteen minutes)"
 	@echo "make test-faults   kill 200 workers while 5,000 mails leave, and say what became of the mails"
 	@echo "make lint    check style, types and the order of the rooms"
 	@echo "make ci      both, with nothing left out; installs what it needs (Debian, as root)"

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from django.urls import NoReverseMatch, reverse
 
 from massmail_plugin import cluster_checks, conf, registration_checks
@@ -17,7 +17,7 @@ from massmail_plugin import cluster_checks, conf, registration_checks
 
 def register_checks() -> None:
     """Register every check; called once from ``AppConfig.ready``."""
-    for check in (check_settings, check_apps, check_urls, check_webhooks):
+    for check in (check_settings, check_apps, check_urls, check_webhooks, check_isolation):
         register(check, "massmail")
     register(registration_checks.check_recipient_types, "massmail")
     register(cluster_checks.check_cluster, "massmail")
@@ -97,6 +97,21 @@ def check_apps(**kwargs: Any) -> list[CheckMessage]:
         for app in needed
         if not apps.is_installed(app)
     ]
+
+
+def check_isolation(**kwargs: Any) -> list[CheckMessage]:
+    """Claims see what others have claimed before them: the limits hang on that."""
+    # MariaDB begins its moment with the first question after the locks; PostgreSQL with the locks themselves.
+    if connection.vendor != "postgresql":
+        return []
+    from django.db.backends.postgresql.psycopg_any import IsolationLevel
+
+    usual = IsolationLevel.READ_COMMITTED
+    if connection.settings_dict["OPTIONS"].get("isolation_level", usual) == usual:
+        return []
+    hint = 'Leave "isolation_level" out of the database\'s OPTIONS, or set it to READ_COMMITTED.'
+    message = "With this isolation level of PostgreSQL more mails may leave than an account's limits allow."
+    return [Error(message, hint=hint, id="massmail_plugin.E018")]
 
 
 def check_urls(**kwargs: Any) -> list[CheckMessage]:

@@ -19,10 +19,11 @@ from rich.progress import (
 )
 
 from massmail_plugin.admin import names
-from massmail_plugin.delivery.nudges import nudge_tick
+from massmail_plugin.delivery.running.nudges import nudge_tick
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Delivery, Mailing
 from massmail_plugin.mailings.states import OPEN, DeliveryState, MailingState
+from massmail_plugin.mailings.verbs import Refused
 from sandbox.crm.first_mailing import load_first_mailing
 from sandbox.processes import Child
 
@@ -48,7 +49,7 @@ def send_first_mailing(console: Console, children: Sequence[Child]) -> None:
     if mailing.state == MailingState.DRAFT:
         try:
             actions.release(mailing, user=mailing.owner)
-        except actions.Refused as refusal:
+        except Refused as refusal:
             console.print(f"[yellow]The first mailing was not sent. {refusal}[/]")
             return
         nudge_tick()

@@ -11,6 +11,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from massmail_plugin import conf
 from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.accounts.redacting import without_secrets
 
@@ -36,7 +37,7 @@ def build_backend(account: SenderAccount) -> BaseEmailBackend:
     if django.VERSION >= (6, 1):
         options.setdefault("alias", f"massmail-{account.pk}")
     try:
-        return _without_repetitions(backend_class(**options))
+        return _with_an_end(_without_repetitions(backend_class(**options)))
     except Exception as error:
         # Whatever a provider's constructor dislikes (a missing key, an unknown option) is for the owner to read.
         message = without_secrets(account, f"{type(error).__name__}: {error}")
@@ -53,6 +54,16 @@ def _without_repetitions(backend: BaseEmailBackend) -> BaseEmailBackend:
     config: Any = parameters.get("config") if isinstance(parameters, dict) else None
     if isinstance(parameters, dict) and hasattr(config, "merge"):
         parameters["config"] = config.merge(type(config)(retries={"total_max_attempts": 1}))
+    return backend
+
+
+def _with_an_end(backend: BaseEmailBackend) -> BaseEmailBackend:
+    """Let Django's SMTP backend, and those made after it, wait no longer than our own driver does.
+
+    Without EMAIL_TIMEOUT they wait for ever. It has one time for all: the longest, or a slow answer would be a doubt.
+    """
+    if getattr(backend, "timeout", 0) is None:
+        backend.timeout = conf.get("SMTP_FINAL_DOT_TIMEOUT")  # type: ignore[attr-defined]
     return backend
 
 

@@ -21,6 +21,7 @@ class Footer:
 
     postal_address: str = ""
     opt_out_url: str = ""
+    preferences_url: str = ""
 
 
 def document(
@@ -48,7 +49,11 @@ def _sections(blocks: Iterable[Any], placeholders: Placeholders) -> Iterable[str
 
 
 def _footer(footer: Footer) -> str:
-    if not footer.postal_address and not footer.opt_out_url:
+    if footer == Footer():
         return ""
-    context = {"postal_address": footer.postal_address.strip(), "opt_out_url": footer.opt_out_url}
+    context = {
+        "postal_address": footer.postal_address.strip(),
+        "opt_out_url": footer.opt_out_url,
+        "preferences_url": footer.preferences_url,
+    }
     return render_to_string(f"{_FOLDER}/footer.mjml", context)

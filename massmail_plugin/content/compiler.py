@@ -33,7 +33,8 @@ MAX_SOURCE = 1_000_000
 class CompileOptions:
     """What a mailing adds to its template."""
 
-    #: Append an opt-out link to a part (HTML, text) that has no ``{{ unsubscribe_url }}``.
+    #: Append an opt-out link to a part (HTML, text) that has no ``{{ unsubscribe_url }}``, and beside it one to the
+    #: preference page.
     opt_out_link: bool = True
     track_clicks: bool = False
     track_opens: bool = False
@@ -109,9 +110,12 @@ def _document(template: EmailTemplate, placeholders: Placeholders, footer: Foote
 def _footer(source: str, options: CompileOptions, placeholders: Placeholders) -> Footer:
     has_link = placeholders.mentions(source, "unsubscribe_url")
     needs_link = options.opt_out_link and not has_link
+    # Beside the opt-out link: some only want less. An editor who places the one places the other, or does not want it.
+    needs_choice = needs_link and not placeholders.mentions(source, "preferences_url")
     return Footer(
         postal_address=options.postal_address,
         opt_out_url=placeholders.add("{{ unsubscribe_url }}") if needs_link else "",
+        preferences_url=placeholders.add("{{ preferences_url }}") if needs_choice else "",
     )
 
 
@@ -124,6 +128,8 @@ def _text(template: EmailTemplate, options: CompileOptions, placeholders: Placeh
         text += f"\n{footer.postal_address.strip()}\n"
     if footer.opt_out_url:
         text += "\n{label}: {url}\n".format(label=_("Unsubscribe"), url=footer.opt_out_url)
+    if footer.preferences_url:
+        text += "{label}: {url}\n".format(label=_("Choose which mails you get"), url=footer.preferences_url)
     return text
 
 
