@@ -7,7 +7,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Least
 from django.utils.translation import gettext as _
 
 from massmail_plugin import conf
@@ -45,17 +46,18 @@ def sweep() -> int:
 
 def _take_back(expired: QuerySet[Delivery]) -> tuple[int, int]:
     """End the mails that have killed their workers, queue the others again. Returns how many of each."""
-    claimed = expired.filter(state=DeliveryState.CLAIMED)
+    claimed, allowed = expired.filter(state=DeliveryState.CLAIMED), conf.get("MAX_ATTEMPTS")
     poison = move(
-        # With a time for the next attempt it has used them up at the server: it is no suspect yet.
-        claimed.filter(attempts__gte=conf.get("MAX_ATTEMPTS"), next_attempt_at=None),
+        # With a time for the next attempt it was deferred before: it is no suspect yet, and has its last one again.
+        claimed.filter(attempts__gte=allowed, next_attempt_at=None),
         DeliveryState.FAILED,
         lease_until=None,
         paced_at=None,
         detail=_("The worker died each time while it was preparing this mail."),
     )
     # Without a time for the next attempt: that is how a worker knows a suspect, and sends it alone.
-    return poison, move(claimed, DeliveryState.QUEUED, next_attempt_at=None, **_FREE)
+    used = Least("attempts", Value(allowed - 1))
+    return poison, move(claimed, DeliveryState.QUEUED, next_attempt_at=None, attempts=used, **_FREE)
 
 
 def _cancel_forgotten() -> int:

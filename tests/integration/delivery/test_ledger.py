@@ -13,6 +13,8 @@ from massmail_plugin.delivery.keeping.sweeper import sweep
 from massmail_plugin.delivery.ledger import claiming, fence, leases, routes, writing
 from massmail_plugin.delivery.ledger.entry import Entry
 from massmail_plugin.delivery.running.ticker import run_tick
+from massmail_plugin.delivery.transports.base import Outcome, Verdict
+from massmail_plugin.delivery.turns import outcomes
 from massmail_plugin.mailings import actions
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.states import DeliveryState, MailingState
@@ -81,6 +83,26 @@ def test_a_mail_that_kills_each_worker_is_given_up(account):
         sweep()
     assert Delivery.objects.get().state == DeliveryState.FAILED
     assert claiming.claim(account, 1) == []
+
+
+@pytest.mark.parametrize("refusals", [0, 1, 2])
+def test_a_mail_has_no_more_attempts_than_it_is_allowed_whoever_dies_in_between(account, refusals):
+    """A worker that dies in a mail's last attempt leaves it that attempt: the server has not answered it."""
+    start_now(a_mailing(to=contacts(1)))
+    for _refusal in range(refusals):
+        (delivery,) = claiming.claim(account, 1)
+        refused = Outcome(Verdict.TEMPORARY, "451 Later")
+        assert writing.write([outcomes.entry_for(delivery, refused)])
+        Delivery.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=1))
+    deaths = 0
+    while claiming.claim(account, 1):
+        _expire()
+        sweep()
+        deaths += 1
+    delivery = Delivery.objects.get()
+    assert delivery.state == DeliveryState.FAILED
+    assert delivery.attempts == 3
+    assert deaths == {0: 3, 1: 2, 2: 2}[refusals]
 
 
 @pytest.mark.parametrize("past_the_fence", [False, True])
@@ -264,20 +286,3 @@ def test_a_lease_that_has_run_out_is_not_renewed(account):
     after = dict(Delivery.objects.values_list("pk", "lease_until"))
     assert after[late.pk] == before[late.pk]
     assert after[alive.pk] > before[alive.pk]
-
-
-def test_a_mail_that_was_refused_for_now_does_not_fail_of_its_workers_first_death():
-    account = an_account(connections=1)
-    start_now(a_mailing(to=contacts(1)))
-    for _refusal in range(2):
-        (delivery,) = claiming.claim(account, 1)
-        assert writing.write([Entry(delivery.pk, delivery.claim_token, DeliveryState.DEFERRED)]) == 1
-    claiming.claim(account, 1)
-    _expire()
-    sweep()
-    suspect = Delivery.objects.get()
-    assert (suspect.state, suspect.attempts, suspect.next_attempt_at) == (DeliveryState.QUEUED, 3, None)
-    (suspect,) = claiming.claim(account, 1)
-    _expire()
-    sweep()
-    assert Delivery.objects.get().state == DeliveryState.FAILED, "It killed its worker when it was alone."
