@@ -1,69 +1,33 @@
-"""The people of one target list: who they are, who of them can be mailed, and taking them out."""
+"""The people of one target list: who they are, and who of them can be mailed."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import Any
 
-import django_filters
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from wagtail.admin.filters import WagtailFilterSet
 from wagtail.admin.ui.tables import Column
 from wagtail.admin.widgets.button import Button, HeaderButton
-from wagtail.log_actions import log
 
 from massmail_plugin import recipients
 from massmail_plugin.admin.paging import KnownCount
 from massmail_plugin.admin.target_lists.columns import PersonColumn, RemoveColumn, SelectColumn, StatusColumn
-from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmView
 from massmail_plugin.admin.target_lists.exporting import ExportedMembers
 from massmail_plugin.admin.target_lists.live import live_segments
+from massmail_plugin.admin.target_lists.member_filters import MAILABLE, MemberFilterSet
 from massmail_plugin.admin.target_lists.permissions import may_change
-from massmail_plugin.admin.target_lists.rows import STATUSES, MemberRow, member_rows
-from massmail_plugin.admin.target_lists.screens import OfTargetList, SelectableListing, url_to
-from massmail_plugin.admin.target_lists.selection import Listing, everything_in, ticked
-from massmail_plugin.audience.members import members_among, remove_members, type_keys_in
-from massmail_plugin.audience.models import TargetListMember, TargetListPage
+from massmail_plugin.admin.target_lists.rows import STATUSES, member_rows
+from massmail_plugin.admin.target_lists.screens import SelectableListing, url_to
+from massmail_plugin.audience.members import members_among, type_keys_in
+from massmail_plugin.audience.models import TargetListMember
 from massmail_plugin.audience.standing import Standing, counts_of, standing_of, standing_of_members
 from massmail_plugin.audience.verdicts import AT_ONCE
 
 #: Up to this size everybody in a list is looked at for each page shown; above, only on request.
 LOOK_AT_ALL_UP_TO = AT_ONCE
-#: The filter's value for those who can be mailed; the empty value means any.
-_MAILABLE = "mailable"
-
-
-class MemberFilterSet(WagtailFilterSet):
-    """Narrows by type and, in lists that are small enough, by status."""
-
-    recipient_type = django_filters.ChoiceFilter(label=gettext_lazy("Type"), empty_label=gettext_lazy("Any"))
-    status = django_filters.ChoiceFilter(
-        label=gettext_lazy("Status"), empty_label=gettext_lazy("Any"), method="filter_status"
-    )
-
-    class Meta:
-        model = TargetListMember
-        fields: list[str] = []
-
-    def __init__(self, *args: Any, standing: Standing | None, types: list[str], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.standing = standing
-        self.filters["recipient_type"].extra["choices"] = [(key, _type_label(key)) for key in types]
-        self.filters["status"].extra["choices"] = [
-            (key or _MAILABLE, label) for key, label in STATUSES.items()
-        ]
-        if standing is None:
-            del self.filters["status"]
-
-    def filter_status(self, members: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        standing, reason = self.standing, "" if value == _MAILABLE else value
-        assert standing is not None
-        rows = members.values_list("pk", "recipient_type", "object_id")
-        return members.filter(pk__in=[pk for pk, *record in rows if standing.reason(*record) == reason])
 
 
 class MembersView(ExportedMembers, SelectableListing):
@@ -171,7 +135,7 @@ class MembersView(ExportedMembers, SelectableListing):
     def status_shown(self) -> str | None:
         """The status that the screen is filtered by, as a reason; None: any."""
         status: str = self.request.GET.get("status", "")
-        return ("" if status == _MAILABLE else status) if status else None
+        return ("" if status == MAILABLE else status) if status else None
 
     @property
     def is_status_refused(self) -> bool:
@@ -243,51 +207,3 @@ class MembersView(ExportedMembers, SelectableListing):
                 (reason, STATUSES.get(reason, reason), count) for reason, count in counts.most_common()
             ],
         }
-
-
-def selected_members(request: HttpRequest, target_list: TargetListPage) -> QuerySet[TargetListMember]:
-    """Return the members that were ticked, or all that the screen shows. Raises SelectionRefused."""
-    ids = request.GET.getlist("id")
-    if "all" in ids:
-        return everything_in(Listing(MembersView, kwargs={"list_id": target_list.pk}), request)
-    members: QuerySet[TargetListMember] = target_list.members.all()
-    return members.filter(pk__in=ticked(TargetListMember, ids).values("pk"))
-
-
-class RemoveMembers(OfTargetList, ConfirmView):
-    """Takes the selected people out of the list."""
-
-    changes_list = True
-    header_icon = "bin"
-    submit_label = gettext_lazy("Yes, remove")
-    template_name = "massmail_plugin/target_lists/confirm_remove.html"
-
-    def get_page_title(self) -> str:
-        return _("Remove people")
-
-    def get_back_url(self) -> str:
-        return url_to("members", self.target_list.pk)
-
-    @cached_property
-    def selected(self) -> QuerySet[TargetListMember]:
-        return selected_members(self.request, self.target_list)
-
-    def act(self, form: ConfirmForm) -> str:
-        removed = remove_members(self.target_list, self.selected)
-        log(self.target_list, "massmail.remove_members", user=self.request.user, data={"number": removed})
-        return ngettext(
-            "%(number)d person removed from “%(list)s”.",
-            "%(number)d people removed from “%(list)s”.",
-            removed,
-        ) % {"number": removed, "list": self.target_list.title}
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        named: list[MemberRow] = []
-        if self.number == 1:
-            named = member_rows(list(self.selected), Standing(), self.request.user)
-        return super().get_context_data(named=named, **kwargs)
-
-
-def _type_label(key: str) -> str:
-    recipient_type = recipients.get(key)
-    return recipient_type.label if recipient_type else key

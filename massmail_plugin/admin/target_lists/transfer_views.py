@@ -16,8 +16,8 @@ from wagtail.log_actions import log
 
 from massmail_plugin.admin.target_lists.bulk_action import ListForm
 from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmView
-from massmail_plugin.admin.target_lists.member_views import selected_members
 from massmail_plugin.admin.target_lists.permissions import lists_to_look_at, may_change
+from massmail_plugin.admin.target_lists.removing import selected_members
 from massmail_plugin.admin.target_lists.screens import OfTargetList, url_to
 from massmail_plugin.audience.carrying import Carried, copy_people, move_people
 from massmail_plugin.audience.models import TargetListMember, TargetListPage

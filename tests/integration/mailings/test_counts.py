@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from massmail_plugin.admin.mailing_page import counts
+from massmail_plugin.admin.mailing_now import counts
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.feedback.figures import figures_for_campaign, figures_for_run
 from massmail_plugin.mailings.models import Delivery
