@@ -14,14 +14,16 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.db.models import Model
+from django.utils import timezone
 
 from massmail_plugin import recipients
 from massmail_plugin.audience.members import add_members, get_index_page
 from massmail_plugin.audience.models import TargetListPage
 from massmail_plugin.audience.segments.models import Chosen, Segment
 from massmail_plugin.content.models import EmailTemplate
-from massmail_plugin.mailings import actions, starting
+from massmail_plugin.mailings import starting
 from massmail_plugin.mailings.models import Campaign, Delivery, Mailing, Run
+from massmail_plugin.mailings.states import MailingState, move
 from massmail_plugin.models import SenderAccount
 from sandbox.crm.models import Contact
 from sandbox.crm.staff import load_staff
@@ -159,9 +161,11 @@ def a_mailing(
 
 
 def start_now(mailing: Mailing) -> Run:
-    """Release and start ``mailing``: its content and audience are frozen, its mails wait to be sent."""
-    actions.release(mailing)
-    mailing.refresh_from_db()
+    """Start ``mailing``: its content and audience are frozen, its mails wait to be sent.
+
+    As if somebody had pressed Send before: that looks at everything once more, which takes as long as the start.
+    """
+    assert move(Mailing.objects.filter(pk=mailing.pk), MailingState.PENDING, start_at=timezone.now())
     run = starting.start(mailing)
     mailing.refresh_from_db()
     assert run is not None, f"The mailing could not start: {mailing.notice}"

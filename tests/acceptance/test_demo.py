@@ -82,12 +82,18 @@ class Demo:
         return self.process.wait(180)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Kept from test to test, as by a developer: what was made and sent in one start is there in the next."""
+    return tmp_path_factory.mktemp("demo") / "var"
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[], Demo]]:
+def start(folder: Path) -> Iterator[Callable[[], Demo]]:
     demos: list[Demo] = []
 
     def _start() -> Demo:
-        demos.append(Demo(tmp_path / "var"))
+        demos.append(Demo(folder))
         return demos[-1]
 
     yield _start

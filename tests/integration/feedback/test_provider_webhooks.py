@@ -241,7 +241,7 @@ def test_what_cannot_be_read_is_refused_and_never_breaks(provider: Client, db: N
     assert not DeliveryEvent.objects.exists()
 
 
-@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 100_000], ids=["cut off", "no text", "very deep"])
 def test_broken_json_is_a_bad_request(provider: Client, db: None, body: bytes) -> None:
     for name in ("postmark", "sendgrid", "brevo", "sparkpost", "mailjet", "mailtrap"):
         assert post(provider, name, body, basic()) == 400
