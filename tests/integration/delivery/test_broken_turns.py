@@ -2,12 +2,16 @@
 
 import math
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 
 from massmail_plugin.delivery.keeping.journal import read
 from massmail_plugin.delivery.keeping.patience import Patience
+from massmail_plugin.delivery.keeping.sweeper import sweep
 from massmail_plugin.delivery.ledger import claiming, fence, leases
 from massmail_plugin.delivery.mails.prepared import Prepared
 from massmail_plugin.delivery.transports.base import Outcome, Verdict
@@ -20,6 +24,7 @@ from massmail_plugin.mailings.states import DeliveryState
 from massmail_plugin.models import SenderAccount
 from sandbox.crm.models import Contact
 from tests.builders import a_mailing, an_account, contacts, start_now
+from tests.processes import wait_until
 from tests.smtp_server import SmtpServer
 
 ACCEPTED = Outcome(Verdict.ACCEPTED, "250 Ok")
@@ -149,6 +154,37 @@ def test_a_deadlock_costs_no_lease(account, monkeypatch, verb):
     claimed = claiming.claim(account, 3)
     monkeypatch.setattr(leases, "_mine", Once(leases._mine, _deadlock()))
     assert (leases.renew(claimed, None) if verb == "renew" else leases.give_back(claimed)) == 3
+
+
+@pytest.mark.only_on("postgresql")
+def test_f31_a_sweep_that_a_deadlock_has_undone_is_done_again(account):
+    """PostgreSQL undoes whoever has waited for a second; the sweep begins to wait first."""
+    claimed = _past_the_fence(account, 3)
+    Delivery.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    first, *_others, last = (Delivery.objects.filter(pk=one.pk).select_for_update() for one in claimed)
+    with ThreadPoolExecutor(1) as elsewhere:
+        with transaction.atomic():
+            last.get()
+            swept = elsewhere.submit(_closing, sweep)
+            wait_until(_somebody_waits_for_us, "the sweep waits")
+            first.get()
+        assert swept.result(timeout=60) == 3
+    assert set(Delivery.objects.values_list("state", flat=True)) == {DeliveryState.IN_DOUBT}
+
+
+def _closing(do):
+    try:
+        return do()
+    finally:
+        connection.close()
+
+
+def _somebody_waits_for_us():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        return cursor.fetchone() is not None
 
 
 def test_mails_are_given_back_to_a_database_that_was_away_for_a_while(smtp_server, account, monkeypatch):
