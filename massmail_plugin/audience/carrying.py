@@ -7,9 +7,9 @@ stay behind.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -17,11 +17,7 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from massmail_plugin import recipients
-from massmail_plugin.audience.members import (
-    every_record,
-    insert_members,
-    type_keys_in,
-)
+from massmail_plugin.audience.members import every_record, insert_members
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.audience.spelled import with_address
@@ -30,8 +26,8 @@ from massmail_plugin.recipients.consent import How
 from massmail_plugin.recipients.leaving import opt_outs_of
 from massmail_plugin.recipients.models import ConsentEvent
 
-#: Rows of one statement.
-_CHUNK = 5_000
+#: Rows that are carried by one statement.
+PORTION = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +74,68 @@ def _carry(
     *,
     moving: bool,
 ) -> Carried:
+    carried = Carried()
+    with transaction.atomic():
+        for rows in rows_of(source, members):
+            carried += carry_rows(source, target, rows, added_by=added_by, moving=moving)
+    return carried
+
+
+def rows_of(
+    source: TargetListPage, members: QuerySet[TargetListMember] | None = None
+) -> Iterator[Sequence[int]]:
+    """Yield the numbers of the rows of everybody in ``source``, or of those of its ``members``, in portions."""
     chosen: QuerySet[TargetListMember] = source.members.all()
     if members is not None:
         chosen = chosen.filter(pk__in=members.order_by().values("pk"))
-    new = stayed = number = 0
-    with transaction.atomic():
-        for type_key in type_keys_in(source):
-            left = set(_who_left(source, type_key))
-            rows = chosen.filter(recipient_type=type_key).order_by("pk").values_list("pk", flat=True)
-            # Read to the end first: the table is written to below. Eight bytes for each.
-            all_rows = array("q", rows.iterator(chunk_size=10_000))
-            for start in range(0, len(all_rows), _CHUNK):
-                chunk = all_rows[start : start + _CHUNK]
-                going = [pk for pk in chunk if pk not in left]
-                # By number, and not from - to: somebody who has left may come in between two others meanwhile.
-                these = source.members.filter(pk__in=going).order_by("pk")
-                new += insert_members(target, type_key, these, F("object_id"), added_by=added_by)
-                number += len(going)
-                stayed += len(chunk) - len(going)
-                if moving:
-                    these.delete()
+    numbers = chosen.order_by("pk").values_list("pk", flat=True)
+    # Read to the end first: the table is written to in between. Eight bytes for each.
+    found = array("q", numbers.iterator(chunk_size=10_000))
+    for start in range(0, len(found), PORTION):
+        yield found[start : start + PORTION]
+
+
+def carry_rows(
+    source: TargetListPage, target: TargetListPage, rows: Sequence[int], *, added_by: Any, moving: bool
+) -> Carried:
+    """Carry one portion, in the caller's transaction. Who is no longer in ``source`` is not counted."""
+    new = number = stayed = 0
+    for type_key, members in _by_type(source, rows).items():
+        left = _who_left(source, type_key, members.values())
+        going = [row for row, object_id in members.items() if object_id not in left]
+        # By number, and not from - to: somebody who has left may come in between two others meanwhile.
+        these = source.members.filter(pk__in=going).order_by("pk")
+        new += insert_members(target, type_key, these, F("object_id"), added_by=added_by)
+        number += len(going)
+        stayed += len(members) - len(going)
+        if moving:
+            these.delete()
     return Carried(new, number - new, stayed)
+
+
+def _by_type(source: TargetListPage, rows: Sequence[int]) -> dict[str, dict[int, str]]:
+    """Return the records' keys by row, by type."""
+    found: dict[str, dict[int, str]] = defaultdict(dict)
+    there = source.members.filter(pk__in=rows).order_by("recipient_type", "pk")
+    for row, type_key, object_id in there.values_list("pk", "recipient_type", "object_id"):
+        found[type_key][row] = object_id
+    return found
+
+
+def _who_left(source: TargetListPage, type_key: str, object_ids: Collection[str]) -> set[str]:
+    """Return those of the records, all of this type, whose people have left the list."""
+    recipient_type = recipients.get(type_key)
+    left = opt_outs_of([source.consent_scope.key])
+    if recipient_type is None or not left.exists():
+        return set()
+    # Also records that are hidden today: tomorrow they are not.
+    records = every_record(recipient_type).filter(pk__in=object_ids)
+    keys = left.values("address__key")
+    return {
+        str(pk)
+        for found in with_address(records, recipient_type.email, keys)
+        for pk in found.values_list("pk", flat=True)
+    }
 
 
 def copy_list(source: TargetListPage, target: TargetListPage, *, copied_by: Any = None) -> Carried:
@@ -121,19 +158,3 @@ def _follow(target: TargetListPage, segments: list[Segment], user: Any) -> None:
     target.save(clean=False)
     # Otherwise the next one to save the page would save it as it was copied, without them.
     target.save_revision(user=user, changed=False, clean=False)
-
-
-def _who_left(source: TargetListPage, type_key: str) -> Iterator[int]:
-    """Yield the row numbers of the members of this type whose people have left the list."""
-    recipient_type = recipients.get(type_key)
-    left = opt_outs_of([source.consent_scope.key])
-    if recipient_type is None or not left.exists():
-        return
-    # Also records that are hidden today: tomorrow they are not. One question to the host's table, and one to ours:
-    # put together, PostgreSQL may ask the one for each row of the other.
-    records = every_record(recipient_type)
-    for found in with_address(records, recipient_type.email, left.values("address__key")):
-        ids = map(str, found.values_list("pk", flat=True).iterator(chunk_size=_CHUNK))
-        while chunk := list(islice(ids, _CHUNK)):
-            members = source.members.filter(recipient_type=type_key, object_id__in=chunk)
-            yield from members.values_list("pk", flat=True)

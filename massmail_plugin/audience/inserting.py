@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connections, router
 from django.db.models import Model, QuerySet
 from django.db.models.constants import OnConflict
@@ -24,9 +25,12 @@ def insert_select(
     connection = connections[alias]
     # The host's model may have fields of the same names.
     named = {f"{_ALIAS}{field}": expression for field, expression in columns.items()}
-    select, params = (
-        rows.using(alias).annotate(**named).values_list(*named).query.get_compiler(alias).as_sql()
-    )
+    selected = rows.using(alias).annotate(**named).values_list(*named)
+    try:
+        select, params = selected.query.get_compiler(alias).as_sql()
+    except EmptyResultSet:
+        # Django sees without asking that there are none: "in" an empty list.
+        return 0
     conflict = OnConflict.IGNORE if ignore_conflicts else None
     fields: list[Any] = [model._meta.get_field(field) for field in columns]
     quote = connection.ops.quote_name

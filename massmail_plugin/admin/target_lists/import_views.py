@@ -62,7 +62,11 @@ class OfImport(OfTargetList):
         self.list_import = get_object_or_404(self.target_list.imports, pk=kwargs["pk"])
 
     def get_page_title(self) -> str:
-        return _("Import “%(file)s”") % {"file": self.list_import.file_name}
+        what = self.list_import
+        if not what.is_from_list:
+            return _("Import “%(file)s”") % {"file": what.file_name}
+        title = _("Move from “%(list)s”") if what.moving else _("Copy from “%(list)s”")
+        return title % {"list": what.file_name}
 
     @property
     def page_url(self) -> str:

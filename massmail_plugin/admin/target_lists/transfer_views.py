@@ -9,17 +9,16 @@ from django import forms
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.generic import FormView
 from wagtail.admin import messages
-from wagtail.log_actions import log
 
 from massmail_plugin.admin.target_lists.bulk_action import ListForm
+from massmail_plugin.admin.target_lists.carrying import AT_ONCE, Carrying
 from massmail_plugin.admin.target_lists.confirming import ConfirmForm, ConfirmView
 from massmail_plugin.admin.target_lists.permissions import lists_to_look_at, may_change
 from massmail_plugin.admin.target_lists.removing import selected_members
 from massmail_plugin.admin.target_lists.screens import OfTargetList, url_to
-from massmail_plugin.audience.carrying import Carried, copy_people, move_people
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 
 
@@ -40,8 +39,12 @@ class _CarrySelected(OfTargetList, ConfirmView):
     form_class: Any = OtherListForm
     template_name = "massmail_plugin/target_lists/confirm_carry.html"
 
+    moving = False
+    #: The page that shows how far the workers are, when they carry the people.
+    followed_at = ""
+
     def get_back_url(self) -> str:
-        return url_to("members", self.target_list.pk)
+        return self.followed_at or url_to("members", self.target_list.pk)
 
     @cached_property
     def selected(self) -> QuerySet[TargetListMember]:
@@ -50,16 +53,14 @@ class _CarrySelected(OfTargetList, ConfirmView):
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "user": self.request.user, "source": self.target_list}
 
-    def carry(self, target: TargetListPage) -> Carried:
-        raise NotImplementedError
-
     def act(self, form: ConfirmForm) -> str:
         assert isinstance(form, ListForm)
         with transaction.atomic():
-            target = form.get_list()
-            carried = self.carry(target)
-            log_added(self.target_list, target, carried, self.request.user)
-        return said(carried, self.target_list, target)
+            carrying = Carrying(self.target_list, form.get_list(), self.selected, self.request.user)
+            if self.number > AT_ONCE:
+                self.followed_at = carrying.by_workers(moving=self.moving)
+                return carrying.promise
+            return carrying.now(moving=self.moving)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
@@ -75,21 +76,16 @@ class CopyMembers(_CarrySelected):
     def get_page_title(self) -> str:
         return _("Copy to a list")
 
-    def carry(self, target: TargetListPage) -> Carried:
-        return copy_people(self.target_list, target, self.selected, added_by=self.request.user)
-
 
 class MoveMembers(_CarrySelected):
     """The selected people come into another list, and out of this one."""
 
+    moving = True
     header_icon = "arrow-right-full"
     submit_label = gettext_lazy("Move")
 
     def get_page_title(self) -> str:
         return _("Move to a list")
-
-    def carry(self, target: TargetListPage) -> Carried:
-        return moved(self.target_list, target, self.request.user, self.selected)
 
 
 class MergeForm(forms.Form):
@@ -145,55 +141,12 @@ class MergeLists(OfTargetList, FormView):
         return {**super().get_form_kwargs(), "user": self.request.user, "into": self.target_list}
 
     def form_valid(self, form: MergeForm) -> Any:
-        user = self.request.user
+        moving = form.cleaned_data["move"]
         for source in form.cleaned_data["lists"]:
-            with transaction.atomic():
-                if form.cleaned_data["move"]:
-                    carried = moved(source, self.target_list, user)
-                else:
-                    carried = copy_people(source, self.target_list, added_by=user)
-                log_added(source, self.target_list, carried, user)
-            messages.success(self.request, said(carried, source, self.target_list))
+            carrying = Carrying(source, self.target_list, None, self.request.user)
+            if source.members.count() > AT_ONCE:
+                follow = messages.button(carrying.by_workers(moving=moving), _("Follow it"))
+                messages.success(self.request, carrying.promise, buttons=[follow])
+            else:
+                messages.success(self.request, carrying.now(moving=moving))
         return super().form_valid(form)
-
-
-def moved(
-    source: TargetListPage,
-    target: TargetListPage,
-    user: Any,
-    members: QuerySet[TargetListMember] | None = None,
-) -> Carried:
-    """Move people, and log that they have left ``source``."""
-    carried = move_people(source, target, members, added_by=user)
-    data = {"number": carried.new + carried.already}
-    log(source, "massmail.remove_members", user=user, data=data)
-    return carried
-
-
-def log_added(source: TargetListPage, target: TargetListPage, carried: Carried, user: Any) -> None:
-    data = {"type": f"“{source.title}”", "number": carried.new, "already": carried.already}
-    log(target, "massmail.add_members", user=user, data=data)
-
-
-def said(carried: Carried, source: TargetListPage, target: TargetListPage) -> str:
-    """Return what came of it, in sentences with numbers."""
-    sentences = [_("%(number)d added to “%(list)s”.") % {"number": carried.new, "list": target.title}]
-    if carried.already:
-        sentences.append(
-            ngettext(
-                "%(number)d was in that list already.",
-                "%(number)d were in that list already.",
-                carried.already,
-            )
-            % {"number": carried.already}
-        )
-    if carried.stayed:
-        sentences.append(
-            ngettext(
-                "%(number)d stayed behind, who has opted out of “%(list)s”.",
-                "%(number)d stayed behind, who have opted out of “%(list)s”.",
-                carried.stayed,
-            )
-            % {"number": carried.stayed, "list": source.title}
-        )
-    return " ".join(sentences)

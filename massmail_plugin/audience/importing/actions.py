@@ -127,6 +127,7 @@ def stop(what: ListImport) -> bool:
         stopped = _move(what, (State.UPLOADED, *RUNNING), State.STOPPED, finished_at=timezone.now())
         if stopped:
             drop_file(what)
+            log_added(what)
     return stopped
 
 
@@ -142,10 +143,16 @@ def drop_file(what: ListImport) -> None:
 
 
 def log_added(what: ListImport) -> None:
-    """Write into the history of its list how many it has added."""
+    """Write into the history of its list how many it has added, and of the one that they have left how many."""
     done = ListImport.objects.get(pk=what.pk)
-    data = {"type": done.file_name, "number": done.added, "already": done.already}
+    if not done.rows_done:
+        return
+    came_from = f"“{done.file_name}”" if done.is_from_list else done.file_name
+    data = {"type": came_from, "number": done.added, "already": done.already}
     log(done.target_list, "massmail.add_members", user=done.started_by, data=data)
+    if done.moving and done.source is not None:
+        left = {"number": done.added + done.already}
+        log(done.source, "massmail.remove_members", user=done.started_by, data=left)
 
 
 def forget_old(now: datetime) -> None:

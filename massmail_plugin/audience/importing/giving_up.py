@@ -29,8 +29,7 @@ def give_up(claim: Claim) -> None:
             rows=0 if is_unread else what.rows,
         )
         drop_file(what)
-        if what.added:
-            log_added(what)
+        log_added(what)
     logger.error("The import %s is given up after %s workers", what.pk, MOST_TRIES)
 
 
@@ -54,5 +53,5 @@ def _unfinished(what: ListImport) -> Iterator[str]:
     if what.problem:
         yield what.problem
     yield _(
-        "Tell the people who run this site: their log says more. Then import the file again: nobody is added twice."
+        "Tell the people who run this site: their log says more. Then do it again: nobody is added twice."
     )

@@ -1,4 +1,4 @@
-"""An import of a file into a target list: the file, how it is read, how far it has come, and what failed."""
+"""An import into a target list, of a file or from another list: what it brings, how far it has come, what failed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from massmail_plugin.audience.models import TargetListPage
 
 
 class ListImport(models.Model):
-    """One file that is imported into one list. Moved on only by ``actions`` and ``working``."""
+    """People who are brought into one list: out of a file, or out of another list that is too long to wait for.
+
+    Moved on only by ``actions``, ``from_list`` and ``working``.
+    """
 
     class Kind(models.TextChoices):
         CSV = "csv", _("CSV")
         XLSX = "xlsx", _("Excel (XLSX)")
+        #: Another target list; nothing is read, and its batches are numbers of its members' rows.
+        LIST = "list", _("target list")
 
     class State(models.TextChoices):
         #: Uploaded; nobody has said yet which column is which.
@@ -33,7 +38,11 @@ class ListImport(models.Model):
         STOPPED = "stopped", _("stopped")
 
     target_list = models.ForeignKey(TargetListPage, on_delete=models.CASCADE, related_name="imports")
+    #: Of a list: its title.
     file_name = models.CharField(_("file"), max_length=255)
+    #: Of a list: which, and whether the people leave it.
+    source = models.ForeignKey(TargetListPage, null=True, on_delete=models.SET_NULL, related_name="+")
+    moving = models.BooleanField(default=False)
     kind = models.CharField(max_length=4, choices=Kind.choices)
     #: Of CSV: Python's name of the encoding, and the separator of its columns.
     encoding = models.CharField(_("encoding"), max_length=20, blank=True)
@@ -54,10 +63,12 @@ class ListImport(models.Model):
     #: Rows with anything in them, and how many of those have been looked at.
     rows = models.PositiveIntegerField(default=0)
     rows_done = models.PositiveIntegerField(default=0)
-    #: What became of them; the three add up to ``rows_done``.
+    #: What became of them; together with those who were gone from the other list they add up to ``rows_done``.
     added = models.PositiveIntegerField(default=0)
     already = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
+    #: Out of another list: who has left that, and so stays behind.
+    stayed = models.PositiveIntegerField(default=0)
     #: Of those imported: number by recipient type, and by the reason why they will get no mail.
     found = models.JSONField(default=dict)
     not_mailable = models.JSONField(default=dict)
@@ -82,6 +93,15 @@ class ListImport(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+    @property
+    def is_from_list(self) -> bool:
+        return self.kind == self.Kind.LIST
+
+    @property
+    def gone(self) -> int:
+        """How many had been taken out of the other list before their turn came."""
+        return self.rows_done - self.added - self.already - self.failed - self.stayed
 
     @property
     def is_running(self) -> bool:
@@ -119,7 +139,7 @@ class ImportBatch(models.Model):
     """Rows that wait to be imported; deleted by the transaction that does it."""
 
     list_import = models.ForeignKey(ListImport, on_delete=models.CASCADE, related_name="batches")
-    #: [[number of the line or row in the file, cell, cell, ...], ...]
+    #: [[number of the line or row in the file, cell, cell, ...], ...]; from a list: [number of the member's row, ...]
     rows: Any = models.JSONField()
 
     add_to_reference_index = False

@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -20,6 +21,7 @@ from massmail_plugin.audience.importing.claims import MOST_TRIES, Claim, ClaimLo
 from massmail_plugin.audience.importing.columns import columns_from, read_person, storable
 from massmail_plugin.audience.importing.csv_rows import csv_rows
 from massmail_plugin.audience.importing.faults import FileFault, RowFault, RowRefused
+from massmail_plugin.audience.importing.from_list import carry_batch
 from massmail_plugin.audience.importing.giving_up import give_up
 from massmail_plugin.audience.importing.matching import find_records
 from massmail_plugin.audience.importing.models import ImportBatch, ImportFailure, ListImport
@@ -144,12 +146,15 @@ def _import_batch(what: ListImport, claim: Claim) -> bool:
             claim.end(State.IMPORTING, State.DONE)
             log_added(what)
         return False
-    read = _Batch(what, batch.rows)
+    if what.is_from_list:
+        bring_in: Callable[[], None] = partial(carry_batch, what, batch.rows)
+    else:
+        bring_in = _Batch(what, batch.rows).bring_in
     with transaction.atomic():
         claim.came_on(State.IMPORTING)
         if not ImportBatch.objects.filter(pk=batch.pk).delete()[0]:
             raise ClaimLost
-        read.bring_in()
+        bring_in()
     return True
 
 

@@ -63,6 +63,16 @@ def test_who_has_left_a_list_stays_behind_under_any_spelling(carry) -> None:
     assert {str(gone.pk), str(also_gone.pk)} <= set(ids(source))
 
 
+@pytest.mark.parametrize("carry", [copy_people, move_people])
+def test_a_list_that_everybody_has_left_carries_nobody(carry) -> None:
+    gone = a_contact()
+    source, target = a_target_list(gone), a_target_list()
+    leaves(gone, source)
+
+    assert carry(source, target) == Carried(stayed=1)
+    assert ids(source) == [str(gone.pk)]
+
+
 def test_who_has_left_the_other_list_does_not_come_back() -> None:
     ada = a_contact("ada@example.org")
     source, target = a_target_list(ada), a_target_list(ada)
@@ -118,7 +128,7 @@ def test_carrying_takes_the_same_number_of_statements_for_any_number_of_people(c
 
 @pytest.mark.parametrize("carry", [copy_people, move_people])
 def test_long_lists_are_carried_in_pieces(carry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrying, "_CHUNK", 7)
+    monkeypatch.setattr(carrying, "PORTION", 7)
     people = contacts(30)
     source, target = a_target_list(*people), a_target_list(*people[:4])
     for contact in people[10:20]:
