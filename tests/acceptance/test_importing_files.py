@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.acceptance.editor import Editor
 
-pytestmark = [pytest.mark.browser, pytest.mark.any_database]
+pytestmark = [pytest.mark.browser, pytest.mark.any_database, pytest.mark.xdist_group("importing files")]
 
 #: Milliseconds until a worker of a busy machine has imported a few rows.
 PATIENCE = 120_000
