@@ -24,6 +24,9 @@ from massmail_plugin.mailings.verbs import Refused, log_verb
 
 logger = logging.getLogger("massmail_plugin.mailings")
 
+#: What a person has to mend.
+_CANNOT_START = (Refused, ContentError, SourceGone, UnusableSegment)
+
 
 def start_due(now: dt.datetime | None = None, stop: Callable[[], bool] = lambda: False) -> list[Run]:
     """Start every pending mailing whose time has come. Returns the new runs.
@@ -80,22 +83,33 @@ def start(
     due = Mailing.objects.filter(
         pk=mailing.pk, state=MailingState.PENDING, start_at__lte=now or timezone.now()
     )
+    run: Run | None = None
     try:
         run = _begin(due)
-        audience = freeze.choose(run, stop) if run else None
-        if run is None or audience is None:
-            return None
-        problems = preflight.check(run.mailing, starting=audience).problems
-        if problems:
-            raise Refused(*problems)
-        return run if freeze.copy(run, audience, stop) and _let_go(run, due) else None
-    except (Refused, ContentError, SourceGone, UnusableSegment) as error:
-        logger.warning("Mailing %s could not start: %s", mailing.pk, error)
-        interrupt_start(mailing, str(error))
+        return run if run and _freeze(run, stop) and _let_go(run, due) else None
     except (Audience.DoesNotExist, Run.DoesNotExist):
         # Somebody has withdrawn or cancelled it, or has finished the start, in the meantime.
-        pass
+        return None
+    except Exception as error:
+        if run and not Run.objects.filter(pk=run.pk).exists():
+            # Withdrawn, too. If it has been sent again, that is another start, which has nothing to do with this one.
+            return None
+        if not isinstance(error, _CANNOT_START):
+            raise
+        logger.warning("Mailing %s could not start: %s", mailing.pk, error)
+        interrupt_start(mailing, str(error))
     return None
+
+
+def _freeze(run: Run, stop: Callable[[], bool]) -> bool:
+    """Choose the people and write the ledger. Returns whether it is whole. Raises one of ``_CANNOT_START``."""
+    audience = freeze.choose(run, stop)
+    if audience is None:
+        return False
+    problems = preflight.check(run.mailing, starting=audience).problems
+    if problems:
+        raise Refused(*problems)
+    return freeze.copy(run, audience, stop)
 
 
 def _begin(due: QuerySet[Mailing]) -> Run | None:
@@ -113,6 +127,8 @@ def _let_go(run: Run, due: QuerySet[Mailing]) -> bool:
     with transaction.atomic():
         if not move(due, MailingState.ACTIVE, notice=""):
             return False
+        # Not one that somebody has discarded: the mailing may be pending again, with another run.
+        Run.objects.only("pk").get(pk=run.pk)
         freeze.finish(run)
         log_verb(run.mailing, "massmail.start", None, run=run.pk)
     return True

@@ -10,7 +10,7 @@ from massmail_plugin.accounts.models import SenderAccount
 from massmail_plugin.audience.audiences import Audience
 from massmail_plugin.delivery.keeping import epoch
 from massmail_plugin.delivery.models import Epoch
-from massmail_plugin.mailings import actions, ending, freeze, people, starting
+from massmail_plugin.mailings import actions, ending, freeze, people, preflight, starting
 from massmail_plugin.mailings.models import Delivery, Mailing, Run
 from massmail_plugin.mailings.states import DeliveryState, MailingState
 from massmail_plugin.mailings.verbs import Refused
@@ -118,3 +118,24 @@ def test_a_run_that_is_not_whole_is_no_work_whatever_its_mailing_says(half_froze
     assert not Run.through_accounts_of(None).exists()
     Delivery.objects.update(state=DeliveryState.ACCEPTED)
     assert ending.finish_runs() == 0
+
+
+def test_a_start_that_was_withdrawn_does_not_break_the_one_after_it(half_frozen, monkeypatch):
+    """Somebody mends what a worker has just found wrong, and sends again: that reason is the first start's alone."""
+    check = preflight.check
+
+    def meanwhile(*args, **kwargs):
+        monkeypatch.setattr(preflight, "check", check)
+        problems = check(*args, **kwargs)
+        SenderAccount.objects.update(state=SenderAccount.State.READY)
+        actions.withdraw(half_frozen)
+        Mailing.objects.update(start_at=None)
+        actions.release(Mailing.objects.get(pk=half_frozen.pk))
+        return problems
+
+    monkeypatch.setattr(preflight, "check", meanwhile)
+    SenderAccount.objects.update(state=SenderAccount.State.OFF)
+    assert starting.start_due() == []
+    assert _state(half_frozen) == MailingState.PENDING
+    [run] = starting.start_due()
+    assert Delivery.objects.filter(run=run, state=DeliveryState.QUEUED).count() == PEOPLE
