@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DateTimeField, Q, QuerySet, Value
+from django.db.models import Case, DateTimeField, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone, translation
 from django.utils.formats import date_format
@@ -73,14 +73,17 @@ def prove_sent(
         here.filter(state=DeliveryState.HANDING, handed_at=None).update(**proof)
     else:
         doubtful |= Q(state=DeliveryState.HANDING) | _TAKEN_UP
-    return bool(
-        move(here.filter(doubtful), DeliveryState.ACCEPTED, lease_until=None, next_attempt_at=None, **proof)
-    )
+    proof |= {"paced_at": left_at(), "lease_until": None, "next_attempt_at": None}
+    return bool(move(here.filter(doubtful), DeliveryState.ACCEPTED, **proof))
 
 
-def left_at() -> Coalesce:
-    """Return when a mail that was in doubt left, as far as that is known, for an UPDATE: the time of its fence."""
-    return Coalesce("paced_at", "doubted_at", Value(timezone.now(), DateTimeField()))
+def left_at() -> Case:
+    """Return when a mail that was in doubt left, as far as that is known, for an UPDATE: the time of its fence.
+
+    While somebody has it in hand once more, its mark lies in the future and is not that of its fence.
+    """
+    fence = Coalesce("paced_at", "doubted_at", Value(timezone.now(), DateTimeField()))
+    return Case(When(state=DeliveryState.CLAIMED, then=F("doubted_at")), default=fence)
 
 
 def _written_down(sentence: Any, at: dt.datetime | None) -> str:

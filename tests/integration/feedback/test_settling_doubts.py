@@ -118,10 +118,14 @@ def test_a_doubt_that_a_worker_has_just_claimed_again_is_settled_too(doubtful: S
     """What the worker writes then changes nothing: its fence refuses a mail that is sent."""
     at = timezone.now()
     again = {"state": DeliveryState.CLAIMED, "claim_token": "anew", "doubted_at": at}
-    Delivery.objects.update(**again, lease_until=at + timedelta(minutes=10))
+    # While it is in flight it counts against its account's limits as of the end of its lease.
+    lease = at + timedelta(minutes=10)
+    Delivery.objects.update(**again, lease_until=lease, paced_at=lease)
     claimed = Delivery.objects.select_related("run").get(pk=doubtful.delivery.pk)
     reported(doubtful, "delivered")
-    assert now(doubtful).state == DeliveryState.ACCEPTED
+    settled = now(doubtful)
+    assert settled.state == DeliveryState.ACCEPTED
+    assert (settled.handed_at, settled.paced_at) == (at, at), "It has not left in the future."
     assert told(claimed, DeliveryState.QUEUED, "") == 0
 
 
