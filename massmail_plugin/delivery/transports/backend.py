@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 
 from anymail.exceptions import AnymailRecipientsRefused
 from anymail.message import AnymailRecipientStatus, AnymailStatus
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from massmail_plugin.accounts.connections import BadBackend, build_backend
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.accounts.redacting import without_secrets
 from massmail_plugin.accounts.secrets import SecretUnreadable
 from massmail_plugin.delivery.mails.outgoing import OutgoingMail
 from massmail_plugin.delivery.transports import idempotency
@@ -41,7 +43,7 @@ class BackendTransport(Transport):
         try:
             backend.open()
         except Exception as error:
-            outcome = classify(error)
+            outcome = self._meaning(error)
             # Whatever it was, nothing was sent.
             verdict = outcome.verdict if outcome.verdict in _CLOSES else Verdict.UNREACHABLE
             raise CannotOpen(Outcome(verdict, outcome.reply)) from error
@@ -72,8 +74,7 @@ class BackendTransport(Transport):
             return self._ask_again(mail, fault) or outcome
         return outcome
 
-    @staticmethod
-    def _call(backend: BaseEmailBackend, mail: OutgoingMail) -> tuple[Outcome, Exception | None]:
+    def _call(self, backend: BaseEmailBackend, mail: OutgoingMail) -> tuple[Outcome, Exception | None]:
         """Hand the mail to the backend. Returns what is known, and the exception if there was one."""
         try:
             idempotency.attach_key(backend, mail)
@@ -82,7 +83,7 @@ class BackendTransport(Transport):
             return _of_the_only_one(mail.message.anymail_status), None  # type: ignore[attr-defined]
         except Exception as error:
             # Backends are the hosts' choice and raise what they like; what we do not know is a doubt.
-            return classify(error), error
+            return self._meaning(error), error
         status = getattr(mail.message, "anymail_status", None)
         if isinstance(status, AnymailStatus) and status.recipients:
             return _of_the_only_one(status), None
@@ -90,6 +91,11 @@ class BackendTransport(Transport):
             return Outcome(Verdict.RECIPIENT, _("The e-mail backend did not send it.")), None
         # Some backends forget to return the number; without an exception the mail has left.
         return Outcome(Verdict.ACCEPTED), None
+
+    def _meaning(self, error: Exception) -> Outcome:
+        """Return what is known after a backend's exception: its words go into the ledger, which many people read."""
+        outcome = classify(error)
+        return replace(outcome, reply=without_secrets(self._account, outcome.reply))
 
     def _ask_again(self, mail: OutgoingMail, first: Exception) -> Outcome | None:
         """Repeat a call whose end nobody knows, where the provider does not send a second copy.

@@ -21,7 +21,6 @@ from massmail_plugin.delivery.mails.outgoing import OutgoingMail
 from massmail_plugin.delivery.transports.backend import BackendTransport, from_status
 from massmail_plugin.delivery.transports.base import CannotOpen, Fence, Outcome, Verdict
 from massmail_plugin.delivery.transports.batch_message import batch_key, batch_message
-from massmail_plugin.delivery.transports.provider_errors import classify
 
 #: Seconds for which a batch that is not full waits for one more mail.
 _GATHERING_SECONDS = 0.05
@@ -144,7 +143,7 @@ class BatchTransport(BackendTransport):
         try:
             return self._call_for(mails)
         except Exception as error:
-            outcome = classify(error)
+            outcome = self._meaning(error)
             self.close()
             return {} if outcome.verdict in _ABOUT_ONE_OF_THEM else _same(mails, outcome)
 

@@ -1,12 +1,14 @@
 """F105: an account's password is nowhere but in its row, encrypted. F106: a wrong or lost key shuts the account."""
 
 import base64
+import json
 import logging
 import smtplib
 import sys
 from io import StringIO
 
 import pytest
+from django.core.mail.backends.base import BaseEmailBackend
 from django.core.management import call_command
 from django.core.signals import got_request_exception
 from django.db import connection
@@ -213,6 +215,38 @@ def test_f105_a_backend_that_quotes_its_options_is_not_repeated():
     _holds_none(check_connection(account).message)
     said = f"no: {API_KEY} and {PASSWORD}, see https://provider.example/docs"
     assert without_secrets(account, said) == "no: ••• and •••, see https://provider.example/docs"
+
+
+class Quoting(BaseEmailBackend):
+    """Breaks as ``requests`` and many providers' libraries do, with the address that it has called."""
+
+    def __init__(self, api_key="", opening=False, **options):
+        super().__init__()
+        self.api_key, self.opening = api_key, opening
+
+    def open(self):
+        if self.opening:
+            raise RuntimeError(f"GET https://provider.example/login?key={self.api_key} failed")
+
+    def send_messages(self, messages):
+        raise RuntimeError(f"POST https://provider.example/send?key={self.api_key} failed")
+
+
+@pytest.mark.parametrize("opening", [False, True], ids=["sending", "opening"])
+def test_f105_a_backend_that_breaks_with_its_key_in_its_words_is_not_quoted(
+    transactional_db, caplog, opening
+):
+    caplog.set_level(logging.DEBUG)
+    options = Secret.of(json.dumps({"api_key": API_KEY, "opening": opening}))
+    account = _account(kind="backend", backend=f"{__name__}.Quoting", backend_options=options)
+    start_now(a_mailing(to=contacts(2)))
+    _holds_none(check_connection(account).message)
+    drain(account.pk)
+    run_tick()
+    account.refresh_from_db()
+    assert "key=••• failed" in account.last_fault
+    _holds_none(_every_row())
+    _holds_none(caplog.text)
 
 
 def test_f105_short_passwords_do_not_blank_out_ordinary_words():
