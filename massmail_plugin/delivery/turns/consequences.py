@@ -87,8 +87,8 @@ class Consequences:
     def follow(self) -> None:
         """Do what the answers ask for. Raises the error of a transport that has crashed, and what the database says."""
         while self._unfollowed:
-            # Taken out one by one: if one of them breaks the turn, the others are not forgotten.
-            event, entry = self._unfollowed.popleft()
+            # Taken out afterwards: if one of them breaks the turn, neither it nor the others are forgotten.
+            event, entry = self._unfollowed[0]
             match event:
                 case Finished():
                     self._finished(event, entry)
@@ -96,6 +96,7 @@ class Consequences:
                     self._not_opened(event)
                 case Crashed():
                     self._crashed(event)
+            self._unfollowed.popleft()
 
     def follow_after_all(self) -> None:
         """The turn has broken and everything is written: addresses and accounts still learn of their answers."""

@@ -108,6 +108,19 @@ def test_what_an_answer_asks_for_is_done_also_if_its_turn_has_broken(account, mo
     assert gone.address.invalid_since
 
 
+@pytest.mark.parametrize("asked", [GONE, POLICY], ids=["of an address", "of the account"])
+def test_what_an_answer_asks_for_is_done_also_if_the_database_was_away_just_then(account, monkeypatch, asked):
+    claimed = _past_the_fence(account, 1)
+    turned = Turn(account, math.inf, lambda: False)
+    monkeypatch.setattr(turned, "_feed", lambda: turned._take(_answers(claimed, [asked])))
+    monkeypatch.setattr(outcomes, "follow", Once(outcomes.follow, OperationalError("away")))
+    with pytest.raises(OperationalError, match="away"):
+        turned.run()
+    account.refresh_from_db()
+    said_gone = bool(Delivery.objects.get().address.invalid_since)
+    assert (said_gone, account.is_ready) == ((True, True) if asked is GONE else (False, False))
+
+
 def test_a_turn_whose_people_are_all_left_out_has_an_end_too(smtp_server):
     account = an_account(smtp_server)
     start_now(a_mailing(to=contacts(40)))
