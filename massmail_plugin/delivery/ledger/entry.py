@@ -22,7 +22,7 @@ class Entry:
     #: With "skipped".
     reason: str = ""
     provider_id: str = ""
-    #: With "deferred": seconds until the next attempt.
+    #: With "deferred", and with "queued" if others are to go first: seconds until the next attempt.
     wait: float = 0
     #: When it became known.
     at: datetime = field(default_factory=timezone.now)

@@ -74,7 +74,7 @@ def _write(accepted: dict[str, list[Entry]], others: list[Entry]) -> int:
             if entry.state == DeliveryState.IN_DOUBT:
                 moved += doubt.call_in_doubt(mine, entry.detail, now=now)
             else:
-                moved += move(mine, entry.state, lease_until=None, **_fields(entry, now))
+                moved += move(mine, _target(entry), lease_until=None, **_fields(entry, now))
     return moved
 
 
@@ -167,8 +167,14 @@ _MARK = Case(
 )
 
 
+def _target(entry: Entry) -> DeliveryState:
+    """Return where the mail stands from now on: one that is queued behind others waits as if it were deferred."""
+    return DeliveryState.DEFERRED if entry.wait else entry.state
+
+
 def _fields(entry: Entry, now: datetime) -> dict[str, Any]:
     """Return what changes besides the state."""
+    later = now + timedelta(seconds=entry.wait)
     match entry.state:
         case DeliveryState.ACCEPTED:
             provider_id = {"provider_id": entry.provider_id} if entry.provider_id else {}
@@ -176,13 +182,13 @@ def _fields(entry: Entry, now: datetime) -> dict[str, Any]:
         case DeliveryState.FAILED:
             return {"detail": entry.detail, "handed_at": None, "paced_at": _MARK}
         case DeliveryState.DEFERRED:
-            later = now + timedelta(seconds=entry.wait)
             return {"detail": entry.detail, "handed_at": None, "paced_at": _MARK, "next_attempt_at": later}
         case DeliveryState.SKIPPED:
             # The row may have been written while the person was being erased.
             nobody = WORDLESS if entry.reason == Reason.ERASED else {}
             return {"reason": entry.reason, "paced_at": None, **nobody}
         case DeliveryState.QUEUED:
-            return {**UNTOUCHED, "handed_at": None, "paced_at": _MARK}
+            waits = {"detail": entry.detail, "next_attempt_at": later} if entry.wait else {}
+            return {**UNTOUCHED, "handed_at": None, "paced_at": _MARK, **waits}
         case _:
             return {"paced_at": _MARK}

@@ -50,6 +50,8 @@ class Outcome:
     provider_id: str = ""
     #: With ``RECIPIENT``: the mailbox or its host does not exist, and the address is to be called invalid.
     no_such_mailbox: bool = False
+    #: With ``SLOW_DOWN``: the server knew the recipient, and may mean this one or their provider alone.
+    may_mean_recipient: bool = False
     #: With ``SLOW_DOWN``: seconds after which the server wants to be asked again, if it said so.
     retry_after: float | None = None
 

@@ -148,7 +148,8 @@ def meaning(phase: Phase, code: int, reply: bytes) -> Outcome:
     status = _status(digits, text)
     verdict = next(rule.verdict for rule in _TABLE if rule.applies(phase, digits, status, text))
     gone = verdict is Verdict.RECIPIENT and says_no_such_mailbox(text)
-    return Outcome(verdict, text, no_such_mailbox=gone)
+    may_mean_recipient = verdict is Verdict.SLOW_DOWN and phase in _RECIPIENT_KNOWN
+    return Outcome(verdict, text, no_such_mailbox=gone, may_mean_recipient=may_mean_recipient)
 
 
 def _status(digits: str, text: str) -> str:

@@ -26,6 +26,9 @@ from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
 #: Seconds before the second, third... attempt after a temporary refusal. RFC 5321 4.5.4.1 asks for some
 #: patience; greylisting servers want five minutes.
 BACK_OFF = (300, 1200, 3600)
+#: Seconds that a mail waits whose recipient the server knew when it asked for fewer mails: others go first, as it may
+#: mean this one alone, and would say so each time. From the second time on longer than the account itself ever waits.
+_OTHERS_FIRST = (300, 7200)
 
 #: What a person has to mend before the account may go on.
 _STOPS_ACCOUNT = (Verdict.ACCOUNT, Verdict.POLICY)
@@ -50,6 +53,9 @@ def entry_for(delivery: Delivery, outcome: Outcome) -> Entry:
             return _entry(delivery, DeliveryState.DEFERRED, outcome, wait=wait)
         case Verdict.FENCED:
             return _fenced(delivery)
+        case Verdict.SLOW_DOWN if outcome.may_mean_recipient:
+            wait = _OTHERS_FIRST[delivery.next_attempt_at is not None]
+            return _entry(delivery, DeliveryState.QUEUED, outcome, wait=wait)
         case Verdict.UNREACHABLE | Verdict.ACCOUNT | Verdict.SLOW_DOWN | Verdict.TOO_BIG:
             return taken_back(delivery)
 

@@ -55,6 +55,7 @@ def server_says_next(account, minutes):
     now = clock.now()
     type(account).objects.filter(pk=account.pk).update(resume_at=now - timedelta(minutes=minutes))
     Delivery.objects.exclude(paced_at=None).update(paced_at=F("paced_at") - timedelta(minutes=2))
+    Delivery.objects.filter(state=DeliveryState.DEFERRED).update(next_attempt_at=now)
 
 
 def test_f53_a_server_that_is_asked_too_much_gets_half_and_then_bit_by_bit_all(workers, sink):

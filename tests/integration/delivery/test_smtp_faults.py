@@ -1,9 +1,11 @@
 """Every fault of a mail server, and what it does to the mail, the account and the others."""
 
 import pytest
+from django.utils import timezone
 
 from massmail_plugin.accounts import faults
 from massmail_plugin.accounts.models import SenderAccount
+from massmail_plugin.accounts.pacing.slowdown import LONGEST_WAIT
 from massmail_plugin.accounts.secrets import Secret
 from massmail_plugin.delivery.running.ticker import run_tick
 from massmail_plugin.delivery.turns.worker import drain
@@ -49,6 +51,35 @@ def test_a_connection_that_breaks_before_the_mail_is_known_uses_nobodys_attempt(
     smtp_server.behave()
     drain(account.pk)
     assert len(smtp_server.mails) == 1
+
+
+def test_one_recipient_whose_mail_is_always_too_much_does_not_keep_the_others_waiting(smtp_server):
+    """Some relays say of a recipient's domain what others say of the sender: that mails come too fast."""
+    smtp_server.answer("RCPT", "450 4.7.1 Rate limit exceeded for this domain", when="person1@")
+    account = an_account(smtp_server, connections=1)
+    run = start_now(a_mailing(to=contacts(3)))
+    drain(account.pk)
+    assert smtp_server.mails == []
+    slow = run.deliveries.get(email="person1@customers.example")
+    assert (slow.state, slow.attempts, slow.paced_at) == (DeliveryState.DEFERRED, 0, None)
+    assert slow.detail.startswith("450 4.7.1")
+    first_wait = slow.next_attempt_at - timezone.now()
+
+    SenderAccount.objects.update(resume_at=timezone.now(), slow_per_minute=60)
+    drain(account.pk)
+    assert sorted(smtp_server.recipients) == ["person2@customers.example", "person3@customers.example"]
+
+    # From the second time on it waits for longer than the account ever does: in between the others go on.
+    run.deliveries.filter(pk=slow.pk).update(next_attempt_at=timezone.now())
+    drain(account.pk)
+    slow.refresh_from_db()
+    assert (slow.state, slow.attempts) == (DeliveryState.DEFERRED, 0)
+    assert first_wait < LONGEST_WAIT < slow.next_attempt_at - timezone.now()
+    smtp_server.behave()
+    run.deliveries.filter(pk=slow.pk).update(next_attempt_at=timezone.now())
+    SenderAccount.objects.update(resume_at=timezone.now(), slow_per_minute=60)
+    drain(account.pk)
+    assert len(smtp_server.mails) == 3
 
 
 def test_a_mail_that_makes_the_server_hang_up_fails_after_three_times_and_the_others_arrive(smtp_server):
