@@ -14,8 +14,8 @@ from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.segments.criteria import UnusableSegment
 from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.audience.segments.people import people_of
+from massmail_plugin.audience.spelled import with_key
 from massmail_plugin.recipients import RecipientType
-from massmail_plugin.recipients.addresses import key_of
 
 #: A record as the ledger and the lists name it: key of the recipient type, primary key as text.
 Record = tuple[str, str]
@@ -67,13 +67,8 @@ def _has_any(segment: Segment, object_ids: list[str]) -> bool:
 
 
 def _ids_with(recipient_type: RecipientType, key: str, hidden: bool) -> Iterator[str]:
-    field = recipient_type.email
-    spelled = [Q(**{f"{field}__icontains": spelling}) for spelling in spellings(key)]
     records = every_record(recipient_type) if hidden else recipient_type.get_queryset()
-    found = records.filter(Q(*spelled, _connector=Q.OR)).order_by("pk")
-    for pk, email in found.values_list("pk", field):
-        if key_of(email) == key:
-            yield str(pk)
+    yield from map(str, with_key(records, recipient_type.email, key))
 
 
 def spellings(key: str) -> set[str]:

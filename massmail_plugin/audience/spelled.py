@@ -15,7 +15,7 @@ from massmail_plugin.recipients.addresses import key_of
 
 _CHUNK = 500
 #: Python takes all of them off an address; the databases' TRIM only takes blanks.
-_WHITE = "\t\n\r\v\f"
+_WHITE = "\t\n\r\v\f\x1c\x1d\x1e\x1f"
 
 
 class _Octets(Func):
@@ -34,21 +34,41 @@ def with_address(rows: QuerySet[Any], path: str, keys: QuerySet[Any]) -> list[Qu
     ``keys`` are normalised addresses: a queryset of one column. The database compares what is plain ASCII; the other
     addresses are read here and now.
     """
-    written = Lower(Trim(_by_letters(rows, path)))
-    keyed = rows.order_by().annotate(massmail_key=Coalesce(written, Value(""), output_field=CharField()))
+    keyed = rows.order_by().annotate(massmail_key=_written(rows, path))
     sets = [keyed.filter(massmail_key__in=keys).values("pk")]
     if unusual := list(_unusual_in(rows, path, keys)):
         sets.append(rows.order_by().filter(pk__in=unusual).values("pk"))
     return sets
 
 
-def _unusual_in(rows: QuerySet[Any], path: str, keys: QuerySet[Any]) -> Iterator[Any]:
-    """Yield the primary keys of those whose address a database cannot bring into the form of a key."""
+def with_key(rows: QuerySet[Any], path: str, key: str) -> Iterator[Any]:
+    """Yield the primary keys of those of ``rows`` whose address at ``path`` is ``key``, in their order."""
+    rows, is_unusual = _measured(rows, path)
+    perhaps = rows.annotate(massmail_key=_written(rows, path)).filter(
+        Q(is_unusual, massmail_key=key, _connector=Q.OR)
+    )
+    for pk, email in perhaps.order_by("pk").values_list("pk", path):
+        if key_of(email) == key:
+            yield pk
+
+
+def _written(rows: QuerySet[Any], path: str) -> Combinable:
+    written = Lower(Trim(_by_letters(rows, path)))
+    return Coalesce(written, Value(""), output_field=CharField())
+
+
+def _measured(rows: QuerySet[Any], path: str) -> tuple[QuerySet[Any], Q]:
+    """Return ``rows`` with what tells of those whose address a database cannot bring into the form of a key."""
     white = [Q(**{f"{path}__contains": one}) for one in _WHITE]
     text = Cast(F(path), CharField())
     measured = rows.order_by().annotate(massmail_octets=_Octets(text), massmail_letters=Length(text))
-    unusual = measured.filter(Q(*white, ~Q(massmail_octets=F("massmail_letters")), _connector=Q.OR))
-    found = unusual.values_list("pk", path).iterator(chunk_size=_CHUNK)
+    return measured, Q(*white, ~Q(massmail_octets=F("massmail_letters")), _connector=Q.OR)
+
+
+def _unusual_in(rows: QuerySet[Any], path: str, keys: QuerySet[Any]) -> Iterator[Any]:
+    """Yield the primary keys of those who are unusual, and whose address is one of ``keys``."""
+    measured, is_unusual = _measured(rows, path)
+    found = measured.filter(is_unusual).values_list("pk", path).iterator(chunk_size=_CHUNK)
     while chunk := list(islice(found, _CHUNK)):
         by_pk = {pk: key for pk, email in chunk if (key := key_of(email))}
         wanted = _those_among(keys, by_pk)

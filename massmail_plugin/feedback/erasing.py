@@ -17,6 +17,7 @@ from massmail_plugin.audience.importing import forgetting
 from massmail_plugin.audience.judging import NAMELESS
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.sign_ups import SignUp
+from massmail_plugin.audience.spelled import with_key
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Delivery
 from massmail_plugin.mailings.models.delivery import WORDLESS
@@ -59,7 +60,8 @@ def erase(key: str, how: How) -> Erased:
 
 def _erase_from_ledger(address: EmailAddress, key: str) -> int:
     # The second record with an address has a row of the ledger without it.
-    known = Delivery.objects.filter(Q(address=address) | Q(email__iexact=key) | Q(envelope__iexact=key))
+    twins = list(with_key(Delivery.objects.filter(address=None), "envelope", key))
+    known = Delivery.objects.filter(Q(address=address) | Q(pk__in=twins))
     erased_rows = 0
     for chunk in _chunks(known.order_by("pk").values_list("pk", flat=True)):
         move(Delivery.objects.filter(pk__in=chunk), DeliveryState.SKIPPED, reason=Reason.ERASED)

@@ -266,3 +266,30 @@ def test_a_row_that_was_written_while_its_person_was_erased_names_nobody_either(
 
     row = Delivery.objects.get(pk=mine.pk)
     assert (row.state, row.name, row.email, row.envelope) == (DeliveryState.SKIPPED, "", "", "")
+
+
+@pytest.mark.parametrize("spelled", ["ada@bücher.example", "ADA@BÜCHER.example", "ada@xn--bcher-kva.example"])
+def test_of_an_international_address_nothing_is_left_however_it_is_spelled(spelled: str) -> None:
+    contact, again = a_contact(spelled), a_contact(f" {spelled}")
+    people = a_target_list(contact, again)
+    an_account()
+    start_now(a_mailing(campaign=a_campaign(people)))
+    what = upload(people, "people.csv", [f"Email\n{spelled},oops\n".encode()], an_administrator())
+    do(what)
+    assert ImportFailure.objects.count() == 1
+
+    done = erasing.erase("ada@xn--bcher-kva.example", HOW)
+
+    assert done.memberships == 2
+    kept = everything_we_keep().lower()
+    assert "bücher" not in kept
+    assert "bcher-kva" not in kept
+
+
+def test_of_a_local_part_with_other_letters_nothing_is_left_however_it_is_spelled() -> None:
+    an_account()
+    people = a_target_list(a_contact("JÖRG@example.org"), a_contact("jo\u0308rg@example.org"))
+    start_now(a_mailing(campaign=a_campaign(people)))
+
+    assert erasing.erase("jörg@example.org", HOW).memberships == 2
+    assert "rg@example.org" not in everything_we_keep().lower()
