@@ -122,10 +122,11 @@ def people_of(
     """Return the records of ``deliveries`` by type, as querysets of their primary keys in text.
 
     Without those whom ``user`` may not choose, and without who has left one of the lists, theirs or now the
-    campaign's: in another list the same mails would reach them again.
+    campaign's: in another list the same mails would reach them again. By the address of then and by that of today:
+    the log does not have that of the contacts of others.
     """
     deliveries = deliveries.order_by()
-    # By address: the second record with one has a row without the key of the first.
+    # By text: the second record with an address has a row without the key of the first.
     left = opt_outs_of(*_went_to(deliveries, campaign)).values("address__key")
     everybody = Delivery.objects.filter(run__mailing__campaign=campaign)
     deliveries = deliveries.exclude(in_any(with_address(everybody, "envelope", left)))
@@ -134,7 +135,9 @@ def people_of(
     for recipient_type in filter(None, map(recipients.get, keys)):
         rows = deliveries.filter(recipient_type=recipient_type.key)
         rows = rows.annotate(record_pk=record_pk(rows, recipient_type.model))
-        chosen = rows.filter(record_pk__in=choosable_records(user, recipient_type).order_by().values("pk"))
+        records = choosable_records(user, recipient_type).filter(pk__in=rows.values("record_pk"))
+        staying = records.exclude(in_any(with_address(records, recipient_type.email, left)))
+        chosen = rows.filter(record_pk__in=staying.order_by().values("pk"))
         people[recipient_type] = chosen.values_list("object_id", flat=True).distinct()
     return people
 

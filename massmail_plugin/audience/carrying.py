@@ -21,9 +21,9 @@ from massmail_plugin.audience.members import every_record, insert_members
 from massmail_plugin.audience.models import TargetListMember, TargetListPage
 from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.audience.spelled import with_address
+from massmail_plugin.audience.verdicts import opt_outs_from
 from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.consent import How
-from massmail_plugin.recipients.leaving import opt_outs_of
 from massmail_plugin.recipients.models import ConsentEvent
 
 #: Rows that are carried by one statement.
@@ -123,9 +123,9 @@ def _by_type(source: TargetListPage, rows: Sequence[int]) -> dict[str, dict[int,
 
 
 def _who_left(source: TargetListPage, type_key: str, object_ids: Collection[str]) -> set[str]:
-    """Return those of the records, all of this type, whose people have left the list."""
+    """Return those of the records, all of this type, whose people have left the list, or a segment in it."""
     recipient_type = recipients.get(type_key)
-    left = opt_outs_of([source.consent_scope.key])
+    left = opt_outs_from(source)
     if recipient_type is None or not left.exists():
         return set()
     # Also records that are hidden today: tomorrow they are not.

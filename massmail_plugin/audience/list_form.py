@@ -1,4 +1,4 @@
-"""The form of a target list's page."""
+"""The forms of a target list's page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from wagtail.admin.forms import WagtailAdminPageForm
+from wagtail.admin.forms.pages import CopyForm
 
 from massmail_plugin.audience.choices import SegmentsField
 
@@ -25,6 +26,14 @@ class TargetListForm(WagtailAdminPageForm):
             field.offer(self.for_user, self.instance.live_segments.all() if self.instance.pk else ())
         for name in ("sign_up_intro", "sign_up_thanks", "goodbye"):
             _name_editor(self.fields.get(name))
+
+
+class CopyPrivatePageForm(CopyForm):
+    """Without aliases: one would follow each new segment of its list, and know nothing of who leaves that."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields.pop("alias", None)
 
 
 def _name_editor(field: Any) -> None:

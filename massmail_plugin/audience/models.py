@@ -14,7 +14,7 @@ from wagtail.admin.panels import FieldPanel, MultiFieldPanel
 from wagtail.fields import RichTextField
 from wagtail.models import PagePermissionTester
 
-from massmail_plugin.audience.list_form import TargetListForm
+from massmail_plugin.audience.list_form import CopyPrivatePageForm, TargetListForm
 from massmail_plugin.audience.panels import MembersPanel, PublicPagePanel
 from massmail_plugin.audience.segments.models import Segment
 from massmail_plugin.base_page import BasePage, parent_link
@@ -59,6 +59,7 @@ class PrivatePageMixin:
     promote_panels: list[Any] = []
     settings_panels: list[Any] = []
     private_page_options: list[str] = []
+    copy_form_class = CopyPrivatePageForm
 
     def route(self, request: HttpRequest, path_components: list[str]) -> None:
         # Before Wagtail asks who may see the page, and offers a login.

@@ -152,3 +152,22 @@ def test_a_hidden_record_of_somebody_who_has_left_stays_behind_too(
 
     assert carry(source, target) == Carried(new=1, stayed=1)
     assert ids(target) == [str(ada.pk)]
+
+
+def test_who_has_left_stays_behind_with_whatever_white_space_a_host_has_kept() -> None:
+    spelled = [f"gone@example.org{white}" for white in " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\xa0\u2003"]
+    source, target = a_target_list(*map(a_contact, spelled)), a_target_list()
+    gone = Contact.objects.get(email="gone@example.org ")
+    leaves(gone, source)
+
+    assert copy_people(source, target) == Carried(stayed=len(spelled))
+
+
+@pytest.mark.parametrize("carry", [copy_people, move_people])
+def test_a_list_that_everybody_has_left_is_carried_nowhere(carry) -> None:
+    ada = a_contact()
+    source, target = a_target_list(ada), a_target_list()
+    leaves(ada, source)
+
+    assert carry(source, target) == Carried(stayed=1)
+    assert (ids(source), ids(target)) == ([str(ada.pk)], [])

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from wagtail.models import PageLogEntry
 
+from massmail_plugin import preferences
 from massmail_plugin.audience.members import get_index_page
 from massmail_plugin.audience.models import TargetListIndexPage, TargetListPage
 from massmail_plugin.audience.reasons import Reason
@@ -17,7 +18,7 @@ from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.mailings.models import Campaign, Delivery
 from massmail_plugin.recipients.consent import How, opt_out
 from massmail_plugin.recipients.models import ConsentEvent, EmailAddress
-from sandbox.crm.models import Lead
+from sandbox.crm.models import Contact, Lead
 from tests.audiences import candidates_of
 from tests.builders import (
     a_campaign,
@@ -169,6 +170,21 @@ def _is_in(name: str, target_list: TargetListPage) -> bool:
     return ("crm.contact", str(Contact.objects.get(first_name=name).pk)) in member_names(target_list)
 
 
+def test_whom_one_may_not_choose_keeps_nobody_else_of_the_log_out(
+    submit: Submit, editor: Any, people: TargetListPage
+) -> None:
+    lead = Lead.objects.create(last_name="Lea", email="lea@example.org")
+    people.members.create(recipient_type="crm.lead", object_id=str(lead.pk))
+    permissions = Permission.objects.filter(content_type__model="lead")
+    Group.objects.get(name="Mail editors").permissions.remove(*permissions)
+    an_account()
+    campaign = a_campaign(people)
+    start_now(a_mailing(campaign=campaign))
+    submit(log_url(campaign, ""), new_list="Again")
+
+    assert TargetListPage.objects.get(title="Again").members.count() == 3
+
+
 def test_who_is_in_the_log_of_several_mailings_comes_once(submit: Submit, sent: Campaign) -> None:
     start_now(a_mailing(campaign=sent))
     submit(log_url(sent, ""), new_list="Everybody")
@@ -247,6 +263,37 @@ def test_who_has_left_a_list_that_the_campaign_has_no_more_is_left_out(
     assert not _is_in("ada", TargetListPage.objects.get(title="Again"))
 
 
+def test_whose_record_has_since_got_the_address_of_who_left_is_left_out(
+    submit: Submit, sent: Campaign, people: TargetListPage
+) -> None:
+    leaves("gone@example.org", people)
+    Contact.objects.filter(first_name="bob").update(email="Gone@example.org")
+    submit(log_url(sent, ""), new_list="Again")
+
+    again = TargetListPage.objects.get(title="Again")
+    assert not _is_in("bob", again)
+    assert _is_in("ada", again)
+
+
+def test_a_colleagues_contact_who_has_left_is_left_out_although_the_log_does_not_name_them(
+    submit: Submit, editor: Any, people: TargetListPage
+) -> None:
+    chosen = preferences.load()
+    chosen.whose_records = preferences.MailPreferences.WhoseRecords.OWN
+    chosen.save()
+    an_account()
+    owner = a_user()
+    Contact.objects.update(assigned_to=editor)
+    Contact.objects.filter(first_name="bob").update(assigned_to=owner)
+    campaign = a_campaign(people)
+    start_now(a_mailing(campaign=campaign, owner=owner))
+    leaves("ada@example.org", people)
+    submit(log_url(campaign, ""), new_list="Again")
+
+    again = TargetListPage.objects.get(title="Again")
+    assert (_is_in("ada", again), _is_in("eve", again), _is_in("bob", again)) == (False, True, False)
+
+
 def test_a_copied_list_follows_the_same_segments_and_brings_back_nobody_who_left(
     browser: Client, people: TargetListPage
 ) -> None:
@@ -292,6 +339,24 @@ def test_a_page_that_is_copied_without_its_people_is_copied_without_segments() -
     copied = source.copy(update_attrs={"title": "Copy", "slug": "copy"})
 
     assert not TargetListPage.objects.get(pk=copied.pk).live_segments.exists()
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_list_is_never_an_alias_of_another(browser: Client, is_folder: bool) -> None:
+    folder = get_index_page().add_child(instance=TargetListIndexPage(title="Dublin"))
+    segment = a_segment(city="Dublin")
+    a_contact("dora@example.org", city="Dublin")
+    source = folder.add_child(instance=TargetListPage(title="Live", is_public=True))
+    source.live_segments.set([segment])
+    source.save()
+    leaves("dora@example.org", source)
+    page = folder if is_folder else source
+    assert 'name="alias"' not in browser.get(f"/admin/pages/{page.pk}/copy/").content.decode()
+    copied_page(browser, page, "Copy", alias="on", copy_subpages="on")
+
+    copied = TargetListPage.objects.exclude(pk=source.pk).get()
+    assert (copied.alias_of, copied.is_public) == (None, False)
+    assert [row.reason for row in candidates_of([copied])] == [Reason.OPTED_OUT_LIST]
 
 
 def copied_page(browser: Client, page: Any, title: str, **more: Any) -> Any:

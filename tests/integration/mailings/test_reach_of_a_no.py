@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from massmail_plugin import preferences, recipients
 from massmail_plugin.audience import joining
-from massmail_plugin.audience.carrying import Carried, copy_people
+from massmail_plugin.audience.carrying import Carried, copy_people, move_people
 from massmail_plugin.audience.reasons import Reason
 from massmail_plugin.audience.segments.people import people_of
 from massmail_plugin.audience.standing import standing_of
@@ -144,6 +144,21 @@ def test_who_left_a_segment_stays_behind_when_it_is_copied_into_a_list(client, d
     assert verdicts(run) == {"bob@example.org": QUEUED}
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("carry", [copy_people, move_people])
+def test_who_gets_nothing_from_a_list_because_they_left_its_segment_is_not_carried_on(
+    carry, dubliners
+) -> None:
+    anna = Contact.objects.get(email="anna@example.org")
+    source, target = a_target_list(anna, a_contact("eve@example.org")), a_target_list()
+    source.live_segments.set([dubliners])
+    source.save()
+    leaves("anna@example.org", dubliners)
+
+    assert carry(source, target) == Carried(new=1, stayed=1)
+    assert verdicts(start_now(a_mailing(campaign=a_campaign(target)))) == {"eve@example.org": QUEUED}
+
+
 @pytest.fixture
 def archived(monkeypatch):
     """The host mails nobody any more who is archived: here, whose city says so."""
@@ -151,6 +166,17 @@ def archived(monkeypatch):
     hidden = Contact.objects.exclude(city="archived")
     monkeypatch.setattr(of_contact, "get_queryset", lambda: hidden.all())
     return a_contact("anna@example.org", city="archived")
+
+
+@pytest.mark.django_db
+def test_a_type_of_which_the_host_mails_nobody_now_keeps_nobody_else_from_a_mailing(monkeypatch) -> None:
+    page = a_target_list(
+        a_contact("anna@example.org"), Lead.objects.create(last_name="Lea", email="lea@example.org")
+    )
+    of_contact: Any = recipients.for_model(Contact)
+    monkeypatch.setattr(of_contact, "get_queryset", Contact.objects.none)
+
+    assert verdicts(start_now(a_mailing(campaign=a_campaign(page)))) == {"lea@example.org": QUEUED}
 
 
 @pytest.mark.django_db
