@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from django.utils.translation import gettext as _
 
-from massmail_plugin.audience.importing.faults import FileFault
+from massmail_plugin.audience.importing.faults import MOST_COLUMNS, FileFault
 
 #: Characters. Longer is no line of a table, and would need the memory.
 _LONGEST_LINE = 1_000_000
@@ -34,12 +34,25 @@ def csv_rows(stream: BinaryIO, encoding: str, delimiter: str) -> Iterator[Row]:
         if cells is None:
             return
         if any(cell.strip() for cell in cells) and not (number == 1 and _is_sep_line(cells, delimiter)):
-            yield number, cells
+            yield number, _as_wide_as_a_table(number, cells)
         number = reader.line_num + 1
 
 
 def _is_sep_line(cells: list[str], delimiter: str) -> bool:
     return bool(_SEP_LINE.fullmatch(delimiter.join(cells)))
+
+
+def _as_wide_as_a_table(line: int, cells: list[str]) -> list[str]:
+    """Return the cells; without the empty ones that some programs write to the end of their sheet."""
+    if any(cell.strip() for cell in cells[MOST_COLUMNS:]):
+        raise FileFault(
+            _(
+                "The row that begins in line %(line)d has more than %(most)d columns. Delete those that are not "
+                "needed, or choose another separator."
+            )
+            % {"line": line, "most": MOST_COLUMNS}
+        )
+    return cells[:MOST_COLUMNS]
 
 
 def _quotes(line: int) -> str:

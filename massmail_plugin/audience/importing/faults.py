@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+#: More columns than any list of people has.
+MOST_COLUMNS = 500
+
 
 class FileFault(Exception):
     """The file cannot be imported; ``str()`` says why and what to do, for people."""

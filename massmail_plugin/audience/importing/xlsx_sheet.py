@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from django.utils.translation import gettext as _
 
-from massmail_plugin.audience.importing.faults import FileFault
+from massmail_plugin.audience.importing.faults import MOST_COLUMNS, FileFault
 from massmail_plugin.audience.importing.xlsx_book import Book
 from massmail_plugin.audience.importing.xlsx_texts import (
     LONGEST_TEXT,
@@ -23,8 +23,6 @@ from massmail_plugin.audience.importing.xlsx_texts import (
 
 #: Excel's own limits; most of a row's cells may be empty, with nothing but a colour.
 _MOST_ROWS, _MOST_CELLS = 1_048_576, 16_384
-#: More columns than any list of people has.
-_MOST_COLUMNS = 500
 #: Characters, as in a line of a CSV file.
 _LONGEST_ROW = 1_000_000
 #: Characters of all rows: one long text may stand in a million cells.
@@ -113,7 +111,7 @@ class _Sheet(TextReader):
         self.begin_text()
 
     def _keep(self, text: str) -> None:
-        if self._column >= _MOST_COLUMNS:
+        if self._column >= MOST_COLUMNS:
             raise _many_columns(self.row)
         self._characters += len(text)
         if self._characters > _LONGEST_ROW:
@@ -182,7 +180,7 @@ def _column(letters: str) -> int:
 def _many_columns(row: int) -> FileFault:
     return FileFault(
         _("Row %(row)d has more than %(most)d columns. Delete those that are not needed.")
-        % {"row": row, "most": _MOST_COLUMNS}
+        % {"row": row, "most": MOST_COLUMNS}
     )
 
 

@@ -637,3 +637,22 @@ def test_data_of_people_are_forgotten_after_a_while(into: TargetListPage) -> Non
 
     forget_old(timezone.now() + timedelta(days=31))
     assert (ListImport.objects.count(), done.failures.count()) == (1, 0)
+
+
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_file_of_far_too_many_columns_is_refused_and_not_held_in_memory(
+    into: TargetListPage, where: int
+) -> None:
+    lines = ["Email,Name", "ada@example.org,Ada"]
+    lines[where] += ",x" * 500
+    what = uploaded(into, "\n".join(lines) + "\n")
+
+    with pytest.raises(FileFault, match=f"line {where + 1}.*500 columns"):
+        sample(what, what.encoding, what.delimiter, what.sheet)
+
+
+def test_empty_columns_up_to_the_end_of_a_sheet_do_no_harm(into: TargetListPage) -> None:
+    wide = "," * 20_000
+    done = imported(into, f"Email,Name{wide}\nada@example.org,Ada{wide}\n")
+
+    assert (done.added, done.failed, len(done.headings)) == (1, 0, 500)
