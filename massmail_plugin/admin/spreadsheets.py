@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -11,9 +12,11 @@ from django.http import FileResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-# A cell that starts with one of these is run as a formula (OWASP, "CSV Injection"). Names and addresses come
-# from strangers.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A cell that starts so is run as a formula (OWASP, "CSV Injection"), by some programs also in full width and after
+# blanks and what nobody sees. Names and addresses come from strangers.
+_FORMULA_START = re.compile(
+    r"[\t\r\n]|[\s\x00-\x1f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]"
+)
 #: Excel's own limits: rows of a sheet with the headings, characters of a cell.
 _SHEET_ROWS, _CELL_CHARACTERS = 1_048_576, 32_767
 
@@ -28,7 +31,7 @@ class _Line:
 def safe_cell(value: Any) -> str:
     """Return ``value`` as text that no spreadsheet program takes for a formula."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if _FORMULA_START.match(text) else text
 
 
 def stream_csv(

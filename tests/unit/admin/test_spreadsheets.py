@@ -11,13 +11,27 @@ from massmail_plugin.admin.spreadsheets import safe_cell, send_xlsx, stream_csv
 
 
 @pytest.mark.parametrize(
-    "hostile", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=cmd|"/c calc"!A1', "=", "-"]
+    "hostile",
+    [
+        *("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=cmd|"/c calc"!A1', "=", "-"),
+        *(
+            " =1",
+            "\u3000=1",
+            "\xa0\t=1",
+            "\u200b@x",
+            "\uff1d1+1",
+            "\uff0b1",
+            "\uff0d1",
+            "\uff20SUM(A1)",
+            "\x00=1",
+        ),
+    ],
 )
 def test_what_a_spreadsheet_would_run_gets_an_apostrophe(hostile):
     assert safe_cell(hostile) == f"'{hostile}"
 
 
-@pytest.mark.parametrize("harmless", ["", "Ada", "ada@example.com", "1+1", "'=1", " =1", "Größe"])
+@pytest.mark.parametrize("harmless", ["", "Ada", "ada@example.com", "1+1", "'=1", " 1", "Größe"])
 def test_other_text_stays_as_it_is(harmless):
     assert safe_cell(harmless) == harmless
 
