@@ -30,8 +30,8 @@ def limit_panels() -> list[MultiFieldPanel]:
             ],
             heading=_("How much"),
             help_text=_(
-                "Ask your provider how many mails it takes from you, and stay below that: who sends too much is taken "
-                "for a spammer. Leave a limit empty if there is none."
+                "Ask your provider how many mails it takes from you, and stay below that: whoever sends too much is "
+                "taken for a spammer. Leave a limit empty if there is none."
             ),
         ),
         MultiFieldPanel(

@@ -25,7 +25,7 @@ from massmail_plugin.recipients import consent
 TITLE = FieldPanel(
     "title",
     classname="title",
-    help_text=_("Your colleagues see it, and so does who opts out: write what the mails are about."),
+    help_text=_("Your colleagues see it, and so does whoever opts out: write what the mails are about."),
     widget=TextInput(attrs={"placeholder": _("Title*")}),
 )
 
@@ -138,13 +138,13 @@ class TargetListPage(PrivatePageMixin, BasePage):
         _("thanks"),
         blank=True,
         features=_PUBLIC_TEXT,
-        help_text=_("Shown to who has confirmed the sign-up."),
+        help_text=_("Shown to whoever has confirmed the sign-up."),
     )
     goodbye = RichTextField(
         _("goodbye"),
         blank=True,
         features=_PUBLIC_TEXT,
-        help_text=_("Shown to who has left the list."),
+        help_text=_("Shown to whoever has left the list."),
     )
 
     parent_page_types = ["massmail_plugin.TargetListIndexPage"]

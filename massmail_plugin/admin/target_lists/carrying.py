@@ -72,8 +72,8 @@ def said(carried: Carried, source: TargetListPage, target: TargetListPage) -> st
     if carried.stayed:
         sentences.append(
             ngettext(
-                "%(number)d stayed behind, who has opted out of “%(list)s”.",
-                "%(number)d stayed behind, who have opted out of “%(list)s”.",
+                "%(number)d stayed behind, having opted out of “%(list)s”.",
+                "%(number)d stayed behind, having opted out of “%(list)s”.",
                 carried.stayed,
             )
             % {"number": carried.stayed, "list": source.title}

@@ -73,7 +73,7 @@ class StopImport(OfImport, View):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if stop(self.list_import):
-            messages.success(request, _("Stopped. Who has been added until now stays in the list."))
+            messages.success(request, _("Stopped. Whoever has been added so far stays in the list."))
         else:
             messages.error(request, _("It had ended already."))
         return redirect(self.page_url)

@@ -47,8 +47,8 @@ def _unread(what: ListImport) -> Iterator[str]:
 
 def _unfinished(what: ListImport) -> Iterator[str]:
     yield _(
-        "%(tries)d workers have tried to go on after %(done)d of %(rows)d rows, and none could. Who was added by then "
-        "stays in the list; of the other rows nobody is."
+        "%(tries)d workers have tried to go on after %(done)d of %(rows)d rows, and none could. Whoever was added by "
+        "then stays in the list; of the other rows nobody is."
     ) % {"tries": MOST_TRIES, "done": what.rows_done, "rows": what.rows}
     if what.problem:
         yield what.problem

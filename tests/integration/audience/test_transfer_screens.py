@@ -75,7 +75,7 @@ def test_who_has_opted_out_stays_behind_and_it_is_said(submit: Submit, people: T
     other = a_target_list(title="Other")
     page = submit(url_of(people, "move", "id=all"), target_list=other.pk)
 
-    assert "1 stayed behind, who has opted out of" in messages_of(page)
+    assert "1 stayed behind, having opted out of" in messages_of(page)
     assert (other.members.count(), people.members.count()) == (2, 1)
 
 
