@@ -45,6 +45,9 @@ class SenderAccountForm(WagtailAdminModelForm):
     working_days = working_days_field()
     time_zone = forms.ChoiceField(label=_("Time zone"), required=False)
 
+    class Media:
+        css = {"all": ["massmail_plugin/admin.css"]}
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         account: Any = self.instance

@@ -21,6 +21,9 @@ class NoLongerDraft(Exception):
 
 
 class MailingForm(WagtailAdminModelForm):
+    class Media:
+        css = {"all": ["massmail_plugin/admin.css"]}
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "campaign" in self.fields and self.for_user is not None:

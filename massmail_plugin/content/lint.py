@@ -92,7 +92,7 @@ class _Variables:
         near = self._near(name)
         message = _("There is no field “{name}”.")
         if name.startswith("tracking."):
-            message = _("The campaign has no tracking URL “{name}”.")
+            message = _("The campaign has no tracking URL “{name}”. Add it there, or change the link.")
             name = name.removeprefix("tracking.")
         hint = " " + _("Did you mean “{near}”?").format(near=near) if near else ""
         return message.format(name=name) + hint

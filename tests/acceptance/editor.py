@@ -84,3 +84,18 @@ class Editor:
 
     def has_not_reloaded(self) -> None:
         assert self.page.evaluate("window.stillTheSamePage") is True, "The page was loaded again."
+
+
+def is_cut_off(page: Page) -> bool:
+    """Whether the page is wider than the window, or a field stands out of it.
+
+    Wagtail hides what stands out of its ``main``, so that the page is no wider, and nobody can scroll there.
+    """
+    return bool(
+        page.evaluate(
+            """document.documentElement.scrollWidth > document.documentElement.clientWidth
+            || [...document.querySelectorAll("main .w-field")].some(
+                (field) => field.getBoundingClientRect().right > window.innerWidth
+            )"""
+        )
+    )

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.acceptance.editor import Editor
+from tests.acceptance.editor import Editor, is_cut_off
 
 pytestmark = [pytest.mark.browser, pytest.mark.any_database, pytest.mark.xdist_group("admin screens")]
 
@@ -66,7 +66,7 @@ def _faults(page, screen):
     assert response.status == 200, screen
     assert screen in page.url, screen
     faults = _serious(page)
-    if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+    if is_cut_off(page):
         faults.append(f"{screen} is wider than the window")
     return faults
 

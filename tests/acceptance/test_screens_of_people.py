@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.acceptance.editor import Editor
+from tests.acceptance.editor import Editor, is_cut_off
 from tests.acceptance.running_sandbox import RunningSandbox, by_recipient
 
 pytestmark = [pytest.mark.browser, pytest.mark.any_database, pytest.mark.xdist_group("screens of people")]
@@ -73,7 +73,7 @@ def faults_of(page: Page) -> list[str]:
             if violation["impact"] in ("serious", "critical")
             for node in violation["nodes"]
         ]
-        if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+        if is_cut_off(page):
             faults.append(f"{look} is wider than the window")
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]

@@ -72,6 +72,17 @@ def test_it_shows_the_mail_as_the_first_recipient_with_its_inbox_lines(editor: C
     assert "Hello Ada!" in words
 
 
+def test_the_inbox_lines_of_a_mail_from_right_to_left_keep_their_own_directions(editor: Client) -> None:
+    """Otherwise the brackets about the addresses are turned round, and the "To" stands at the end."""
+    a_contact("hasan@customers.example", first_name="حسن", last_name="منصور", language="ar")
+
+    page = preview(editor, a_template(subject="{{ contact.first_name }}")).content.decode()
+
+    assert 'class="massmail-inbox" dir="ltr"' in page
+    assert "To: <bdi>حسن منصور</bdi> &lt;<bdi>hasan@customers.example</bdi>&gt;" in page
+    assert 'class="massmail-inbox__subject" dir="auto"' in page
+
+
 def test_it_can_be_shown_as_anybody(editor: Client) -> None:
     a_contact(first_name="Ada")
     a_contact("grace@customers.example", first_name="Grace")

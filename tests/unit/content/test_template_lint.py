@@ -53,7 +53,10 @@ def test_a_good_template_is_left_in_peace() -> None:
         ("{{ contact.owner.password }}", "There is no field “contact.owner.password”."),
         ("{{ contact }}", "There is no field “contact”."),
         ("{{ settings }}", "There is no field “settings”."),
-        ("{{ tracking.dmo }}", "The campaign has no tracking URL “dmo”. Did you mean “tracking.demo”?"),
+        (
+            "{{ tracking.dmo }}",
+            "The campaign has no tracking URL “dmo”. Add it there, or change the link. Did you mean “tracking.demo”?",
+        ),
         ("{{ a | shout }}", "There is no filter “shout”."),
     ],
 )
