@@ -192,10 +192,11 @@ def test_a_fault_is_shown_until_the_connection_works_again(editor, smtp_server):
     assert "It works. The account is ready again." in messages_of(response)
 
 
-def test_a_connection_that_does_not_work_says_why(editor):
+def test_a_connection_that_does_not_work_says_why_and_what_to_look_at(editor):
     account = an_account(owner=editor.user)
     response = editor.post(_url("check", account), follow=True)
     assert "It does not work" in messages_of(response)
+    assert "server, port and encryption." in messages_of(response)
 
 
 def test_the_listing_needs_no_more_queries_for_more_accounts(administrator):
