@@ -105,8 +105,8 @@ class OptIn(ConsentView):
     @property
     def explanation(self) -> str:
         return gettext(
-            "Mails go to this address again: %(what)s. Do this only if the person has asked for it."
-        ) % {"what": self.opt_out["label"]}
+            "%(address)s gets these mails again: %(what)s. Do this only if the person has asked for it."
+        ) % {"address": self.object, "what": self.opt_out["label"]}
 
     def say(self, how: How) -> None:
         consent.opt_in(self.object, [Scope(self.opt_out["scope"], self._list_label())], how)

@@ -85,6 +85,18 @@ def _route(
     return path(f"{name}/<int:pk>/", VerbView.as_view(verb=verb, done=done, wakes=wakes), name=name)
 
 
+def _cancelled(number: int) -> str:
+    if not number:
+        # A draft, for example, which waits for nobody's mails yet.
+        return gettext("Cancelled. It had no mails to send.")
+    message = ngettext(
+        "Cancelled. %(number)d mail will not be sent.",
+        "Cancelled. %(number)d mails will not be sent.",
+        number,
+    )
+    return message % {"number": number}
+
+
 def _queued_again(number: int) -> str:
     message = ngettext("%(number)d mail is queued again.", "%(number)d mails are queued again.", number)
     return message % {"number": number}
@@ -144,10 +156,5 @@ class CancelView(MailingScreen):
         except Refused as refused:
             show_refusal(request, refused.problems)
         else:
-            message = ngettext(
-                "Cancelled. %(number)d mail will not be sent.",
-                "Cancelled. %(number)d mails will not be sent.",
-                stopped,
-            )
-            messages.success(request, message % {"number": stopped})
+            messages.success(request, _cancelled(stopped))
         return redirect(names.own_page(names.MAILINGS, self.object.pk))

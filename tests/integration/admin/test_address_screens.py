@@ -113,6 +113,7 @@ def test_one_opt_out_is_taken_back_and_the_others_stay(editor):
     address = _address()
     consent.opt_out(address, [consent.Scope(), LIST], BY_LINK)
     url = f"{_url('opt_in', address)}?scope=list%3A7"
+    assert f"{address.key} gets these mails again: " in editor.get(url).content.decode()
     assert "Old customers" in editor.get(url).content.decode()
     editor.post(url, {"reason": "Asked to come back"})
     address.refresh_from_db()

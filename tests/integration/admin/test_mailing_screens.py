@@ -241,6 +241,11 @@ def test_cancel_asks_first_and_counts_what_will_not_be_sent(editor):
     assert "3 mails will not be sent" in messages_of(response)
 
 
+def test_a_draft_is_cancelled_without_a_number_of_mails(editor):
+    response = editor.post(_url("cancel", a_mailing(to=[a_contact()])), follow=True)
+    assert "Cancelled. It had no mails to send." in messages_of(response)
+
+
 def test_who_failed_is_named_with_the_servers_words_and_can_be_retried(editor):
     an_account()
     mailing = a_mailing(to=[a_contact("gone@x.example", first_name="Gina", last_name="Gone"), a_contact()])
