@@ -13,6 +13,7 @@ from massmail_plugin import recipients, tokens
 from massmail_plugin.audience.belonging import Record, lists_through_segments, members_of
 from massmail_plugin.audience.joining import let_in, public_lists
 from massmail_plugin.audience.models import TargetListPage
+from massmail_plugin.audience.verdicts import opt_outs_from
 from massmail_plugin.feedback import opting_out
 from massmail_plugin.feedback.models import DeliveryEvent
 from massmail_plugin.feedback.opting_out import Bearer
@@ -22,7 +23,7 @@ from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.addresses import key_of
 from massmail_plugin.recipients.consent import How, Scope
 from massmail_plugin.recipients.leaving import left_by
-from massmail_plugin.recipients.models import EmailAddress, Subscriber
+from massmail_plugin.recipients.models import EmailAddress, ListOptOut, Subscriber
 
 #: Of the records that somebody was mailed by, the newest are asked for their lists.
 _RECORDS = 200
@@ -57,7 +58,8 @@ def choices(bearer: Bearer) -> list[Choice]:
         found.setdefault(scope.key, (scope, True, None))
     for page in public_lists():
         found.setdefault(page.consent_scope.key, (page.consent_scope, False, page))
-    left = left_by(address, found)
+    pages = [page for _scope, _is_in, page in found.values() if page is not None]
+    left = left_by(address, found) | _left_through_segments(address, pages)
     return sorted(
         (
             Choice(scope, is_in and not address.opted_out_since and scope.key not in left, is_in, page)
@@ -65,6 +67,14 @@ def choices(bearer: Bearer) -> list[Choice]:
         ),
         key=lambda choice: (not choice.is_in, choice.scope.label.lower(), choice.scope.key),
     )
+
+
+def _left_through_segments(address: EmailAddress, pages: list[TargetListPage]) -> set[str]:
+    """Return the scopes of the lists from which nothing comes, also because a segment that is live in them was left."""
+    if not ListOptOut.objects.filter(address=address, scope__startswith="segment:").exists():
+        # Nearly always: below there is a question for each list.
+        return set()
+    return {page.consent_scope.key for page in pages if opt_outs_from(page).filter(address=address).exists()}
 
 
 def save(bearer: Bearer, offered: Collection[str], wanted: Collection[str], how: How) -> Receipt:

@@ -21,6 +21,7 @@ from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOp
 from massmail_plugin.recipients.subscribers import ensure_subscriber
 from massmail_plugin.tokens import Purpose
 from sandbox.crm.models import Contact
+from tests.audiences import candidates_of
 from tests.builders import a_contact, a_segment, a_target_list
 from tests.integration.feedback.conftest import ADDRESS, Sent
 
@@ -118,6 +119,22 @@ def test_a_list_that_only_a_live_segment_brings_somebody_into_is_offered_and_can
     assert ticked(look(browser, sent))["All of Dublin"] is False
     dublin = TargetListPage.objects.get(title="All of Dublin")
     assert ListOptOut.objects.filter(address=sent.address, scope=dublin.consent_scope.key).exists()
+
+
+def test_a_list_from_which_nothing_comes_since_its_segment_was_left_is_not_ticked_before_they_tick_it(
+    browser: Client, sent: Sent
+) -> None:
+    segment, page = a_segment(), a_target_list(title="Kept up")
+    page.live_segments.set([segment])
+    page.save()
+    consent.opt_out(sent.address, [segment.consent_scope], How(ConsentEvent.Method.LINK))
+    assert ticked(look(browser, sent))["Kept up"] is False
+
+    html = save(browser, sent, "Customers", "Fair 2026", "Kept up")
+    assert ticked(html)["Kept up"] is True
+    assert [row.reason for row in candidates_of([page]) if row.key == ADDRESS] == [""]
+    html = save(browser, sent)
+    assert ticked(html)["Kept up"] is False
 
 
 def test_a_live_segment_that_cannot_be_used_leaves_the_page_as_it_is(browser: Client, sent: Sent) -> None:
@@ -328,7 +345,7 @@ def test_the_same_number_of_queries_for_few_and_many_lists(
     look(browser, sent)
     for n in range(12):
         a_target_list(ada, title=f"List {n}")
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         assert len(ticked(look(browser, sent))) == 14
 
 
