@@ -1,5 +1,7 @@
 """Every fault of a mail server, and what it does to the mail, the account and the others."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -279,10 +281,21 @@ def test_a_greylisted_mail_arrives_later(smtp_server):
     account = an_account(smtp_server)
     run = start_now(a_mailing(to=contacts(1)))
     drain(account.pk)
+    waiting = run.deliveries.get()
+    assert (waiting.state, waiting.attempts) == (DeliveryState.DEFERRED, 1)
+    assert waiting.next_attempt_at - run.started_at >= timedelta(minutes=5), (
+        "Greylisting wants some patience."
+    )
+    drain(account.pk)
+    assert smtp_server.mails == []
     run.deliveries.update(next_attempt_at=run.started_at)
     drain(account.pk)
     assert len(smtp_server.mails) == 1
-    assert run.deliveries.get().state == DeliveryState.ACCEPTED
+    arrived = run.deliveries.get()
+    assert arrived.state == DeliveryState.ACCEPTED
+    assert arrived.address.invalid_since is None
+    assert not arrived.events.exists(), "It is no bounce."
+    assert not arrived.address.consent_events.exists()
 
 
 @pytest.mark.parametrize("politely", [True, False])
