@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import router
 from django.utils.translation import gettext as _
 
 from massmail_plugin import conf
@@ -85,8 +86,12 @@ def _entry(
 
 
 def _fenced(delivery: Delivery) -> Entry:
-    """The fence refused: the recipient said no, the mailing or the account was stopped, or the claim is lost."""
-    address = EmailAddress.objects.get(deliveries=delivery)
+    """The fence refused: the recipient said no, the mailing or the account was stopped, or the claim is lost.
+
+    Asked where the fence has asked: a replica may not have heard of it yet.
+    """
+    primary = router.db_for_write(Delivery)
+    address = EmailAddress.objects.using(primary).get(deliveries=delivery)
     if address.erased_since:
         return left_out(delivery, Reason.ERASED)
     if address.complained_since:
@@ -95,9 +100,14 @@ def _fenced(delivery: Delivery) -> Entry:
         return left_out(delivery, Reason.OPTED_OUT)
     if address.invalid_since:
         return left_out(delivery, Reason.INVALID)
-    if opt_outs_of(delivery.run.list_scopes, delivery.run.live_scopes).filter(address=address).exists():
+    opt_outs = opt_outs_of(delivery.run.list_scopes, delivery.run.live_scopes).using(primary)
+    if opt_outs.filter(address=address).exists():
         return left_out(delivery, Reason.OPTED_OUT_LIST)
-    if Mailing.objects.filter(pk=delivery.run.mailing_id, state=MailingState.CANCELLED).exists():
+    if (
+        Mailing.objects.using(primary)
+        .filter(pk=delivery.run.mailing_id, state=MailingState.CANCELLED)
+        .exists()
+    ):
         return _entry(delivery, DeliveryState.CANCELLED)
     return taken_back(delivery)
 

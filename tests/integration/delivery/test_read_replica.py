@@ -12,12 +12,15 @@ from massmail_plugin.delivery.keeping.sweeper import sweep
 from massmail_plugin.delivery.ledger import clock, fence, routes
 from massmail_plugin.delivery.ledger.choosing import Choice
 from massmail_plugin.delivery.ledger.claiming import claim
-from massmail_plugin.mailings import usage
+from massmail_plugin.delivery.transports.base import Outcome, Verdict
+from massmail_plugin.delivery.turns import outcomes
+from massmail_plugin.mailings import actions, usage
 from massmail_plugin.mailings.ending import finish_runs
-from massmail_plugin.mailings.models import Delivery
+from massmail_plugin.mailings.models import Delivery, Mailing
+from massmail_plugin.mailings.states import DeliveryState
 from massmail_plugin.recipients import consent
 from massmail_plugin.recipients.consent import How, Scope
-from massmail_plugin.recipients.models import ConsentEvent
+from massmail_plugin.recipients.models import ConsentEvent, EmailAddress, ListOptOut
 from tests.builders import a_mailing, an_account, contacts, start_now
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,6 +69,33 @@ def test_f37_who_has_said_no_is_asked_where_it_was_written(settings):
     settings.DATABASE_ROUTERS = [Replica()]
 
     assert fence.commit_to_send(claimed) == {delivery.pk for delivery in others}
+
+
+class Silent:
+    """A replica that has heard nothing of what anybody has said or pressed since the claim."""
+
+    def db_for_read(self, model, **hints):
+        asked = (EmailAddress, ListOptOut, ConsentEvent, Mailing)
+        assert model not in asked, f"{model.__name__} was read from a replica."
+
+
+@pytest.mark.parametrize("said", ["no to everything", "no to the list", "cancelled"])
+def test_f37_why_the_fence_has_refused_is_asked_where_it_was_written(settings, said):
+    """Or the mail would be queued again, claimed again and refused again, and the others of its mailing with it."""
+    account = an_account()
+    run = start_now(a_mailing(to=contacts(1)))
+    [claimed] = claim(account, 10)
+    if said == "cancelled":
+        actions.cancel(run.mailing)
+    else:
+        scope = Scope() if said == "no to everything" else Scope(*next(iter(run.list_scopes.items())))
+        consent.opt_out(claimed.address, [scope], How(ConsentEvent.Method.LINK))
+    assert fence.commit_to_send([claimed]) == set()
+    settings.DATABASE_ROUTERS = [Silent()]
+
+    entry = outcomes.entry_for(claimed, Outcome(Verdict.FENCED))
+
+    assert entry.state == (DeliveryState.CANCELLED if said == "cancelled" else DeliveryState.SKIPPED)
 
 
 class Forgetful:
