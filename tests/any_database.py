@@ -31,6 +31,7 @@ ANY_DATABASE = {
     "integration/delivery/test_foreground.py": "threads and pauses",
     "integration/feedback/test_clicks_and_opens.py": "HTTP; the events have tests of their own",
     "integration/feedback/test_one_click.py": "HTTP; two at once are in test_feedback_races",
+    "integration/admin/test_departments.py": "Wagtail's permissions",
     "integration/admin/test_doubts_screen.py": "buttons over the verbs of mailings/test_deciding",
     "integration/admin/test_sending_screen.py": "one page over the doctor's findings",
     "integration/admin/test_standstill.py": "sentences",
