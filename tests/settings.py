@@ -30,6 +30,7 @@ else:
     # Runs beside each other on one server must not meet.
     _database["NAME"] = f"test_massmail_{Path(_folder).name[-8:].lower()}"
 if _database["ENGINE"] == POSTGRESQL["ENGINE"]:
+    # As hosts come, without prepared statements; the sandbox's processes, in acceptance tests, have them.
     _database["OPTIONS"] = {"options": "-c synchronous_commit=off"}
 
 # Slow on purpose in real life; here every test's user would pay for it.
