@@ -98,7 +98,7 @@ POSTGRESQL = {
     "USER": os.environ.get("PGUSER", "postgres"),
     "PASSWORD": os.environ.get("PGPASSWORD", ""),
     "NAME": os.environ.get("PGDATABASE", "massmail_sandbox"),
-    # A worker asks the same few questions again and again: PostgreSQL plans each once, and sends a third more mails.
+    # A worker asks the same few questions again and again: PostgreSQL plans each once, which sends more mails.
     # Not through a PgBouncer older than 1.21, for which each transaction is on another connection.
     "OPTIONS": {"server_side_binding": True, "prepare_threshold": 5},
 }
